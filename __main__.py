@@ -1,0 +1,78 @@
+"""Everything that watches MangakAI: settings in, components in their order, outputs out."""
+
+from dataclasses import replace
+
+import pulumi
+
+from components import alert_rules, alertmanager, application, grafana, jaeger, prometheus, scrape_configs
+from components.charts import Charts
+from components.cluster import connect
+from components.elk import access, elasticsearch, filebeat, kibana, logstash, operator
+from components.endpoint import Endpoint, EndpointArgs
+from components.namespace import Namespaces, NamespacesArgs
+from components.secrets import MonitoringSecrets, MonitoringSecretsArgs
+from components.settings import read_stack
+from components.site import Site
+
+settings, secrets = read_stack()
+charts = Charts(settings.charts.directory, settings.cluster.context)
+provider = connect(settings)
+app, logs, traces, web = settings.application, settings.logs, settings.traces, settings.exposure
+ground: list[pulumi.Resource] = []
+
+
+def after(*others: pulumi.Resource) -> pulumi.ResourceOptions:
+    """Return the options of a component that comes after the ground and `others`, and goes before them."""
+    return pulumi.ResourceOptions(providers=[provider], depends_on=[*ground, *others])
+
+
+namespaces = Namespaces("namespaces", NamespacesArgs(settings.storage.keep_data), after())
+site = Site(namespaces.monitoring, charts, settings.storage.storage_class, settings.storage.keep_data)
+nodes = replace(site, namespace=namespaces.agents)
+ground.append(namespaces)
+if settings.aws:
+    from components.aws import Aws, AwsArgs
+
+    aws = Aws("aws", AwsArgs(settings.aws, settings.cluster, settings.storage, pulumi.get_stack(), provider), after())
+    ground.append(aws)
+    pulumi.export("backupBucket", aws.backup_bucket)
+ground.append(MonitoringSecrets("secrets", MonitoringSecretsArgs(site.namespace, secrets), after()))
+
+fronts = {"prometheus": prometheus, "alertmanager": alertmanager, "grafana": grafana, "kibana": kibana}
+fronts |= {"jaeger": jaeger} if web.jaeger else {}
+urls = {
+    name: Endpoint(name, EndpointArgs(site.namespace, part.SELECTOR, part.PORT, web, part is kibana), after()).url
+    for name, part in fronts.items()
+}
+
+rules = alert_rules.AlertRules("rules", alert_rules.AlertRulesArgs(site.namespace, app.namespace), after())
+jobs = scrape_configs.ScrapeConfigs("jobs", scrape_configs.ScrapeConfigsArgs(site.namespace, app, web), after())
+am_args = alertmanager.AlertmanagerArgs(site, settings.alertmanager, urls["alertmanager"], web)
+alerts = alertmanager.Alertmanager("alertmanager", am_args, after())
+prom_args = prometheus.PrometheusArgs(site, nodes, settings.prometheus, settings.cluster, urls["prometheus"], web)
+metrics = prometheus.Prometheus("prometheus", prom_args, after(rules, jobs, alerts))
+
+eck_args = operator.ElasticOperatorArgs(site, nodes, settings.cluster.admission_webhooks)
+eck = operator.ElasticOperator("elastic-operator", eck_args, after())
+log_args = elasticsearch.ElasticsearchArgs(site, logs.elasticsearch, access.logs(secrets))
+log_store = elasticsearch.Elasticsearch("mangakai-logs", log_args, after(eck))
+kibana.Kibana("kibana", kibana.KibanaArgs(site, logs.kibana, log_store.store, urls["kibana"]), after(log_store))
+shipping = logstash.Logstash("logstash", logstash.LogstashArgs(site, logs.logstash, log_store.store), after(log_store))
+beat_args = filebeat.FilebeatArgs(nodes, logs.filebeat, log_store.store, shipping.beats, app.namespace)
+filebeat.Filebeat("filebeat", beat_args, after(shipping))
+
+span_args = elasticsearch.ElasticsearchArgs(site, traces.elasticsearch, access.traces(secrets))
+span_store = elasticsearch.Elasticsearch("mangakai-traces", span_args, after(eck))
+tracing = jaeger.Jaeger("jaeger", jaeger.JaegerArgs(site, traces, span_store.store), after(span_store))
+app_args = application.ApplicationArgs(app, settings.cluster.name, secrets.sentry_dsn, tracing.otlp)
+application.Application("application", app_args, after(tracing))
+
+sources = grafana.Datasources(metrics.url, alerts.url, web.authentication, log_store.store, tracing.query)
+grafana_args = grafana.GrafanaArgs(site, settings.grafana, urls["grafana"], sources)
+grafana.Grafana("grafana", grafana_args, after(metrics, alerts, log_store, tracing))
+
+urls["otlp"] = tracing.otlp
+for name, url in urls.items():
+    pulumi.export("otlpEndpoint" if name == "otlp" else f"{name}Url", url)
+pulumi.export("urls", urls)
+pulumi.export("namespace", site.namespace)

@@ -1,0 +1,1 @@
+"""The parts of the monitoring, one file and one ComponentResource each."""

@@ -1,0 +1,66 @@
+"""What the application's namespace gets: how to reach Sentry and to send traces, for its pods' `envFrom`."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes import core
+
+from .metadata import metadata
+from .settings.application import ApplicationSettings
+
+NAME = "mangakai-observability"
+
+
+@dataclass(frozen=True)
+class ApplicationArgs:
+    """What the application is told.
+
+    Args:
+        settings: its namespace, and what it says of itself.
+        cluster: the cluster's name, which its traces carry.
+        sentry_dsn: secret.
+        otlp: where it sends traces, by HTTP.
+    """
+
+    settings: ApplicationSettings
+    cluster: str
+    sentry_dsn: pulumi.Output[str]
+    otlp: pulumi.Input[str]
+
+
+class Application(pulumi.ComponentResource):
+    """The ConfigMap and the Secret `mangakai-observability`; the namespace itself is the application's own."""
+
+    def __init__(self, name: str, args: ApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Application", name, {}, opts)
+        core.v1.ConfigMap(
+            NAME,
+            metadata=metadata(NAME, "application", args.settings.namespace),
+            data={**environment(args.settings, args.cluster), "OTEL_EXPORTER_OTLP_ENDPOINT": args.otlp},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        core.v1.Secret(
+            NAME,
+            metadata=metadata(NAME, "application", args.settings.namespace),
+            string_data={"SENTRY_DSN": args.sentry_dsn},  # D-128
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+
+def environment(settings: ApplicationSettings, cluster: str) -> dict[str, str]:
+    """Return the environment variables that Sentry's and OpenTelemetry's SDKs read, but the endpoint."""
+    sentry, tracing = settings.sentry, settings.open_telemetry
+    return {
+        "SENTRY_ENVIRONMENT": sentry.environment,  # D-129
+        "SENTRY_RELEASE": sentry.release,
+        "SENTRY_TRACES_SAMPLE_RATE": str(sentry.traces_sample_rate),
+        "OTEL_SERVICE_NAME": tracing.service_name,
+        "OTEL_RESOURCE_ATTRIBUTES": (
+            f"deployment.environment.name={sentry.environment},"
+            f"k8s.cluster.name={cluster},k8s.namespace.name={settings.namespace}"
+        ),
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",  # D-118
+        "OTEL_TRACES_SAMPLER_ARG": str(tracing.sample_ratio),
+    }

@@ -1,0 +1,120 @@
+"""The chart pins, and one Helm Release with the defaults that all share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from kubernetes import config
+
+from .pods import explain
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart at a version, and the repository that publishes it."""
+
+    repository: str
+    version: str
+
+
+_PROMETHEUS = "https://prometheus-community.github.io/helm-charts"
+_GRAFANA = "https://grafana-community.github.io/helm-charts"
+_ELASTIC = "https://helm.elastic.co"
+_JAEGER = "https://jaegertracing.github.io/helm-charts"
+
+PINS: Mapping[str, Chart] = {
+    # renovate: datasource=helm depName=prometheus registryUrl=https://prometheus-community.github.io/helm-charts
+    "prometheus": Chart(_PROMETHEUS, "29.27.0"),
+    # renovate: datasource=helm depName=alertmanager registryUrl=https://prometheus-community.github.io/helm-charts
+    "alertmanager": Chart(_PROMETHEUS, "1.42.0"),
+    # renovate: datasource=helm depName=grafana registryUrl=https://grafana-community.github.io/helm-charts
+    "grafana": Chart(_GRAFANA, "12.11.1"),
+    # renovate: datasource=helm depName=eck-operator-crds registryUrl=https://helm.elastic.co
+    "eck-operator-crds": Chart(_ELASTIC, "3.5.0"),
+    # renovate: datasource=helm depName=eck-operator registryUrl=https://helm.elastic.co
+    "eck-operator": Chart(_ELASTIC, "3.5.0"),
+    # renovate: datasource=helm depName=eck-elasticsearch registryUrl=https://helm.elastic.co
+    "eck-elasticsearch": Chart(_ELASTIC, "0.20.0"),
+    # renovate: datasource=helm depName=eck-kibana registryUrl=https://helm.elastic.co
+    "eck-kibana": Chart(_ELASTIC, "0.20.0"),
+    # renovate: datasource=helm depName=eck-logstash registryUrl=https://helm.elastic.co
+    "eck-logstash": Chart(_ELASTIC, "0.20.0"),
+    # renovate: datasource=helm depName=eck-beats registryUrl=https://helm.elastic.co
+    "eck-beats": Chart(_ELASTIC, "0.20.0"),
+    # renovate: datasource=helm depName=jaeger-operator registryUrl=https://jaegertracing.github.io/helm-charts
+    "jaeger-operator": Chart(_JAEGER, "2.57.0"),
+}
+
+
+def archive(directory: str, chart: str) -> Path:
+    """Return where the archive of `chart` lies in the charts' directory."""
+    return Path(directory) / f"{chart}-{PINS[chart].version}.tgz"
+
+
+class Charts:
+    """The archives in one directory, and Releases of them.
+
+    Args:
+        directory: the directory, relative to the project.
+        context: of the cluster in the kubeconfig: a Release that did not become ready is explained from there.
+
+    Raises:
+        pulumi.RunError: naming every archive that is missing.
+    """
+
+    def __init__(self, directory: str, context: str) -> None:
+        missing = [path.name for path in (archive(directory, chart) for chart in PINS) if not path.is_file()]
+        if missing:
+            raise pulumi.RunError(f"chart archives are missing in {directory}: {', '.join(missing)}. Run: make charts")
+        self._directory = directory
+        self._why = pulumi.ErrorHook("why-not-ready", lambda failure: _say_why(failure, context))
+
+    def release(
+        self,
+        name: str,
+        chart: str,
+        namespace: pulumi.Input[str],
+        values: Mapping[str, Any],
+        opts: pulumi.ResourceOptions,
+        timeout: int = 600,
+    ) -> kubernetes.helm.v3.Release:
+        """Return a Release of `chart` called `name`, which waits until what it installs is ready.
+
+        Args:
+            name: of the resource and of the Helm release.
+            chart: a key of `PINS`.
+            namespace: where the chart's objects go.
+            values: without nulls: provider 4.25 drops them and later ones do not.
+            opts: with the parent.
+            timeout: seconds until an install or upgrade that is not ready has failed.
+        """
+        return kubernetes.helm.v3.Release(
+            name,
+            kubernetes.helm.v3.ReleaseArgs(
+                name=name,
+                chart=str(archive(self._directory, chart)),
+                version=PINS[chart].version,
+                namespace=namespace,
+                create_namespace=False,
+                values=dict(values),
+                timeout=timeout,
+                cleanup_on_fail=True,
+                max_history=5,
+                skip_await=False,
+            ),
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[self._why]))
+            ),
+        )
+
+
+def _say_why(failure: pulumi.ErrorHookArgs, context: str) -> bool:
+    """Log what the provider does not say: the pods of the failed Release, their reasons, the last events."""
+    inputs = failure.new_inputs or failure.old_inputs or {}
+    client = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
+    for line in explain(client, str(inputs.get("name")), str(inputs.get("namespace"))):
+        pulumi.log.error(line)
+    return False  # no second try: the next `up` is one

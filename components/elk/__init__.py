@@ -1,0 +1,1 @@
+"""Logs: Elasticsearch, Logstash, Kibana and Filebeat, run by Elastic's operator."""

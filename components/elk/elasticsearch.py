@@ -1,0 +1,109 @@
+"""An Elasticsearch cluster: one holds the logs, another the traces (D-081)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi_kubernetes import core
+
+from ..metadata import metadata
+from ..settings.logs import ElasticsearchSettings
+from ..site import Site
+from ..store import Store
+from .access import Access
+
+
+@dataclass(frozen=True)
+class ElasticsearchArgs:
+    """What the cluster is told.
+
+    Args:
+        site: where it runs.
+        settings: version and size.
+        access: who logs in, and what they may do.
+    """
+
+    site: Site
+    settings: ElasticsearchSettings
+    access: Access
+
+
+class Elasticsearch(pulumi.ComponentResource):
+    """The Secrets with user and roles, and the Release with the custom resource.
+
+    TLS and logins are on, unlike in the guide (D-078). `store` is how programs get in.
+    """
+
+    store: Store
+
+    def __init__(self, name: str, args: ElasticsearchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Elasticsearch", name, {}, opts)
+        user = args.access.user
+        self.store = Store(
+            cluster=name,
+            version=args.settings.version,
+            # The certificate is made out to this name, not to .svc.cluster.local.
+            url=pulumi.Output.format("https://{0}-es-http.{1}.svc:9200", name, args.site.namespace),
+            ca_secret=f"{name}-es-http-certs-public",
+            username=user.name,
+            password=user.password,
+            user_secret=f"{name}-user-{user.name}",
+            nodes=args.settings.nodes,
+        )
+        login: dict[str, pulumi.Input[str]] = {"username": user.name, "password": user.password, "roles": user.role}
+        secrets = [
+            self._secret(args, f"{name}-roles", {"roles.yml": yaml.safe_dump(args.access.roles, sort_keys=False)}),
+            self._secret(args, self.store.user_secret, login),
+        ]
+        args.site.charts.release(
+            name,
+            "eck-elasticsearch",
+            args.site.namespace,
+            self._values(args),
+            pulumi.ResourceOptions(parent=self, depends_on=secrets),
+        )
+        self.register_outputs({"url": self.store.url})
+
+    def _secret(self, args: ElasticsearchArgs, name: str, data: dict[str, pulumi.Input[str]]) -> core.v1.Secret:
+        return core.v1.Secret(
+            name,
+            metadata=metadata(name, self.store.cluster, args.site.namespace),
+            string_data=data,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _values(self, args: ElasticsearchArgs) -> dict[str, Any]:
+        settings = args.settings
+        claim = {
+            "metadata": {"name": "elasticsearch-data"},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": args.site.storage_class,
+                "resources": {"requests": {"storage": settings.storage}},
+            },
+        }
+        node_set = {
+            "name": "default",
+            "count": settings.nodes,
+            # Without mmap no node needs another vm.max_map_count (G-050).
+            "config": {"node.store.allow_mmap": False},
+            "podTemplate": {
+                "spec": {
+                    "containers": [{"name": "elasticsearch", "resources": settings.resources.manifest()}],
+                    "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+                }
+            },
+            "volumeClaimTemplates": [claim],
+        }
+        deletion = "DeleteOnScaledownOnly" if args.site.keep_data else "DeleteOnScaledownAndClusterDeletion"
+        return {
+            "fullnameOverride": self.store.cluster,
+            "version": settings.version,
+            "nodeSets": [node_set],
+            "volumeClaimDeletePolicy": deletion,
+            "auth": {
+                "fileRealm": [{"secretName": self.store.user_secret}],
+                "roles": [{"secretName": f"{self.store.cluster}-roles"}],
+            },
+        }

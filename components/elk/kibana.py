@@ -1,0 +1,53 @@
+"""Kibana, in front of the logs (D-105)."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from ..settings.logs import KibanaSettings
+from ..site import Site
+from ..store import Store
+
+SELECTOR = {"common.k8s.elastic.co/type": "kibana", "kibana.k8s.elastic.co/name": "kibana"}
+PORT = 5601
+
+
+@dataclass(frozen=True)
+class KibanaArgs:
+    """What Kibana is told.
+
+    Args:
+        site: where it runs.
+        settings: its size.
+        store: the Elasticsearch that it shows.
+        url: where people open it.
+    """
+
+    site: Site
+    settings: KibanaSettings
+    store: Store
+    url: pulumi.Input[str]
+
+
+class Kibana(pulumi.ComponentResource):
+    """The Release with the custom resource. People log in as `elastic`, or as users they make there."""
+
+    def __init__(self, name: str, args: KibanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Kibana", name, {}, opts)
+        args.site.charts.release(
+            "kibana",
+            "eck-kibana",
+            args.site.namespace,
+            {
+                "fullnameOverride": "kibana",
+                "version": args.store.version,
+                "count": args.settings.replicas,
+                "elasticsearchRef": {"name": args.store.cluster},
+                "config": {"server.publicBaseUrl": args.url, "telemetry.optIn": False},
+                "podTemplate": {
+                    "spec": {"containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}]}
+                },
+            },
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})

@@ -1,0 +1,160 @@
+"""Jaeger: the operator with its certificate, and the custom resource that it turns into collector and query.
+
+Jaeger v1 and its operator have reached their end of life (D-106); they are what was asked for, with the last images,
+and lie in this file alone, so that Jaeger v2 can take their place (H-012).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import apiextensions, core
+
+from .certificate import self_signed
+from .metadata import metadata
+from .names import MONITORING
+from .settings.traces import TracesSettings
+from .site import Site
+from .store import Store
+
+NAME = "mangakai-jaeger"
+SELECTOR = {"app.kubernetes.io/name": f"{NAME}-query", "app.kubernetes.io/component": "query"}
+PORT = 16686
+
+_VERSION = "1.76.0"
+_OPERATOR_VERSION = "1.65.0"
+_CERTIFICATE = "jaeger-operator-service-cert"
+_STORAGE_SECRET = f"{NAME}-elasticsearch"
+_CA = "/etc/elasticsearch/certificates"
+
+
+@dataclass(frozen=True)
+class JaegerArgs:
+    """What Jaeger is told.
+
+    Args:
+        site: where it runs (D-112).
+        settings: its size.
+        store: the Elasticsearch that holds the spans.
+    """
+
+    site: Site
+    settings: TracesSettings
+    store: Store
+
+
+class Jaeger(pulumi.ComponentResource):
+    """The operator, and the custom resource `mangakai-jaeger`. `query` and `otlp` are for programs in the cluster."""
+
+    query: pulumi.Output[str]
+    otlp: pulumi.Output[str]
+
+    def __init__(self, name: str, args: JaegerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Jaeger", name, {}, opts)
+        cert_manager = args.settings.cert_manager == "existing"
+        operator = args.site.charts.release(
+            "jaeger-operator",
+            "jaeger-operator",
+            args.site.namespace,
+            _operator_values(cert_manager),
+            pulumi.ResourceOptions(parent=self, depends_on=[] if cert_manager else [self._certificate(args)]),
+        )
+        storage = core.v1.Secret(
+            _STORAGE_SECRET,
+            metadata=metadata(_STORAGE_SECRET, "jaeger", args.site.namespace),
+            string_data={"ES_USERNAME": args.store.username, "ES_PASSWORD": args.store.password},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        apiextensions.CustomResource(
+            NAME,
+            api_version="jaegertracing.io/v1",
+            kind="Jaeger",
+            metadata=metadata(
+                NAME,
+                "jaeger",
+                args.site.namespace,
+                annotations={
+                    # The operator writes its defaults into the spec; ours win.
+                    "pulumi.com/patchForce": "true",
+                    "pulumi.com/waitFor": "jsonpath={.status.phase}=Running",
+                },
+            ),
+            spec=spec(args.settings, args.store.url, args.store.ca_secret, args.store.nodes),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, storage]),
+        )
+        self.query = pulumi.Output.format("http://{0}-query.{1}.svc:{2}", NAME, args.site.namespace, PORT)
+        self.otlp = pulumi.Output.format("http://{0}-collector.{1}.svc:4318", NAME, args.site.namespace)
+        self.register_outputs({"query": self.query, "otlp": self.otlp})
+
+    def _certificate(self, args: JaegerArgs) -> core.v1.Secret:
+        """Return the TLS Secret of the operator's webhook server, which it starts whether or not anybody calls it."""
+        pair = self_signed(f"jaeger-operator-webhook-service.{MONITORING}.svc")
+        return core.v1.Secret(
+            _CERTIFICATE,
+            metadata=metadata(_CERTIFICATE, "jaeger", args.site.namespace),
+            type="kubernetes.io/tls",
+            string_data={key: pulumi.Output.secret(text) for key, text in pair.items()},
+            # A new pair in each run; the first one stays.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["stringData", "data"]),
+        )
+
+
+def _operator_values(cert_manager: bool) -> dict[str, Any]:
+    return {
+        "image": {"tag": _OPERATOR_VERSION},
+        "certs": {
+            "issuer": {"create": cert_manager},
+            "certificate": {"create": cert_manager, "secretName": _CERTIFICATE},
+        },
+        "webhooks": {
+            "mutatingWebhook": {"create": cert_manager},
+            "validatingWebhook": {"create": cert_manager},
+        },
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containerSecurityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+
+
+def spec(settings: TracesSettings, elasticsearch: pulumi.Input[str], ca_secret: str, nodes: int) -> dict[str, Any]:
+    """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
+
+    The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own.
+    """
+    return {
+        "strategy": "production",
+        "storage": {
+            "type": "elasticsearch",
+            "secretName": _STORAGE_SECRET,
+            "options": {
+                "es": {
+                    "server-urls": elasticsearch,
+                    "index-prefix": "mangakai",
+                    "num-replicas": 1 if nodes > 1 else 0,
+                    "tls": {"enabled": True, "ca": f"{_CA}/ca.crt"},
+                }
+            },
+            # The job that would compute them cannot verify a private CA.
+            "dependencies": {"enabled": False},
+            "esIndexCleaner": {  # D-111
+                "enabled": True,
+                "numberOfDays": settings.retention_days,
+                "schedule": "55 23 * * *",
+                "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",
+            },
+        },
+        "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": ca_secret}}],
+        "volumeMounts": [{"name": "elasticsearch-ca", "mountPath": _CA, "readOnly": True}],
+        "collector": {
+            "replicas": settings.collector.replicas,
+            "image": f"jaegertracing/jaeger-collector:{_VERSION}",
+            "resources": settings.collector.resources.manifest(),
+        },
+        "query": {
+            "replicas": settings.query.replicas,
+            "image": f"jaegertracing/jaeger-query:{_VERSION}",
+            # Else the operator looks for an agent, which Jaeger no longer has.
+            "tracingEnabled": False,
+            "resources": settings.query.resources.manifest(),
+        },
+        "ingress": {"enabled": False},
+    }

@@ -1,0 +1,37 @@
+"""The namespaces of the stack, and what pods may do in them."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes import core
+
+from .metadata import metadata
+from .names import AGENTS, MONITORING
+
+
+@dataclass(frozen=True)
+class NamespacesArgs:
+    """Whether the namespace `monitoring`, with the volumes in it, outlives `pulumi destroy`."""
+
+    keep_data: bool
+
+
+class Namespaces(pulumi.ComponentResource):
+    """`monitoring`, and `monitoring-agents` for node-exporter and Filebeat, which need the node (G-030)."""
+
+    monitoring: pulumi.Output[str]
+    agents: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Namespaces", name, {}, opts)
+        self.monitoring = self._namespace(MONITORING, "baseline", args.keep_data)
+        self.agents = self._namespace(AGENTS, "privileged", keep=False)
+        self.register_outputs({"monitoring": self.monitoring, "agents": self.agents})
+
+    def _namespace(self, name: str, pod_security: str, keep: bool) -> pulumi.Output[str]:
+        namespace = core.v1.Namespace(
+            name,
+            metadata=metadata(name, "namespace", labels={"pod-security.kubernetes.io/enforce": pod_security}),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep),
+        )
+        return namespace.metadata.apply(lambda metadata: str(metadata.name))

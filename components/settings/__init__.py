@@ -1,0 +1,109 @@
+"""The typed settings of a stack, read once: from the engine by the program, from the stack's file by `make render`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime.config import CONFIG
+from pydantic import ValidationError, model_validator
+
+from . import kubeconfig, secrets
+from .application import ApplicationSettings
+from .errors import PROJECT, SettingsError, explain
+from .leaves import Model
+from .logs import LogsSettings
+from .metrics import AlertmanagerSettings, GrafanaSettings, PrometheusSettings
+from .platform import AwsSettings, ChartsSettings, ClusterSettings, ExposureSettings, StorageSettings
+from .secrets import Secrets
+from .traces import TracesSettings
+
+__all__ = ["PROJECT", "Secrets", "Settings", "SettingsError", "read_file", "read_stack"]
+
+
+class Settings(Model):
+    """Everything that differs between stacks, but the secrets."""
+
+    cluster: ClusterSettings
+    storage: StorageSettings = StorageSettings()
+    exposure: ExposureSettings = ExposureSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    grafana: GrafanaSettings = GrafanaSettings()
+    logs: LogsSettings = LogsSettings()
+    traces: TracesSettings = TracesSettings()
+    application: ApplicationSettings = ApplicationSettings()
+    aws: AwsSettings | None = None
+    charts: ChartsSettings = ChartsSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, values: Any) -> Any:
+        # Pulumi.yaml declares every key with the default {}, since Pulumi refuses a declared key without a value.
+        return (
+            {k: v for k, v in values.items() if v != {} or k not in cls.model_fields}
+            if isinstance(values, dict)
+            else values
+        )
+
+
+def read_stack() -> tuple[Settings, Secrets]:
+    """Return the settings and secrets of the stack that the engine runs.
+
+    Raises:
+        SettingsError: naming every wrong or missing key at once.
+    """
+    stack = pulumi.get_stack()
+    prefix = f"{PROJECT}:"
+    values = {key.removeprefix(prefix): value for key, value in CONFIG.get().items() if key.startswith(prefix)}
+    settings, problems = _validate(
+        {key: _parsed(value) for key, value in values.items() if key not in secrets.PURPOSES}
+    )
+    authentication = settings.exposure.authentication if settings else True
+    problems += secrets.problems(stack, values, authentication)
+    problems += _cluster_problems(values.get("cluster", "{}"))
+    if settings is None or problems:
+        raise SettingsError(stack, problems)
+    return settings, secrets.read(authentication)
+
+
+def read_file(file: Path) -> Settings:
+    """Return the settings in the stack file `file` (Pulumi.<stack>.yaml), without its secrets and without an engine.
+
+    Raises:
+        SettingsError: naming every wrong key at once, or that there is no such file.
+    """
+    stack = file.name.removeprefix("Pulumi.").removesuffix(".yaml")
+    if not file.is_file():
+        stacks = ", ".join(sorted(path.name.split(".")[1] for path in file.parent.glob("Pulumi.*.yaml")))
+        raise SettingsError(stack, [f"stack: {file.name} does not exist; there are: {stacks}"])
+    config = yaml.safe_load(file.read_text()).get("config") or {}
+    values = {key.split(":", 1)[-1]: value for key, value in config.items() if not key.startswith("pulumi:")}
+    settings, problems = _validate({key: value for key, value in values.items() if key not in secrets.PURPOSES})
+    if settings is None:
+        raise SettingsError(stack, problems)
+    return settings
+
+
+def _validate(values: Mapping[str, Any]) -> tuple[Settings | None, list[str]]:
+    try:
+        return Settings.model_validate(values), []
+    except ValidationError as error:
+        return None, explain(error, Settings)
+
+
+def _cluster_problems(value: str) -> list[str]:
+    """Return what is wrong with the kubeconfig, also where other settings are wrong."""
+    try:
+        return kubeconfig.problems(ClusterSettings.model_validate(_parsed(value)))
+    except ValidationError:
+        return []  # told already
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value

@@ -1,0 +1,30 @@
+"""Settings of the application that is watched."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .leaves import Model, Name
+
+
+class SentrySettings(Model):
+    """What the application tells Sentry of itself; the DSN is the secret `sentryDsn`."""
+
+    environment: Name = "production"
+    release: str = "mangakai@1.0.0"
+    traces_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class OpenTelemetrySettings(Model):
+    """How the application traces. `sample_ratio` is the share of requests whose spans are sent."""
+
+    service_name: Name = "mangakai-backend"
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class ApplicationSettings(Model):
+    """MangakAI itself."""
+
+    namespace: Name = "mangakai-prod"
+    sentry: SentrySettings = SentrySettings()
+    open_telemetry: OpenTelemetrySettings = OpenTelemetrySettings()

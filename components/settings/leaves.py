@@ -1,0 +1,95 @@
+"""The leaf types that settings are made of: each pattern with the words that an error says about it."""
+
+from ipaddress import ip_network
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+
+class Model(BaseModel):
+    """A part of the settings: camelCase in YAML, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+
+def _text(pattern: str, allowed: str) -> Any:
+    return Field(pattern=pattern, json_schema_extra={"allowed": allowed})
+
+
+def _cidr(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"an IP network such as 10.0.0.0/16 is allowed ({error})") from error
+    return value
+
+
+Name = Annotated[str, _text(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "a DNS label such as mangakai-prod")]
+Duration = Annotated[str, _text(r"^([1-9]\d*(y|w|d|h|m|s|ms))+$", "a Prometheus duration such as 15d or 30s")]
+Bytes = Annotated[str, _text(r"^[1-9]\d*(B|KB|MB|GB|TB)$", "a size in Prometheus' units such as 45GB")]
+Quantity = Annotated[str, _text(r"^[1-9]\d*(\.\d+)?(m|Ki|Mi|Gi|Ti)?$", "a Kubernetes quantity such as 500m or 2Gi")]
+Volume = Annotated[str, _text(r"^[1-9]\d*(Mi|Gi|Ti)$", "a volume size such as 100Gi")]
+Email = Annotated[str, _text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address")]
+HostPort = Annotated[str, _text(r"^[A-Za-z0-9.-]+:\d{1,5}$", "host:port")]
+Https = Annotated[str, _text(r"^https://\S+$", "an https:// address")]
+Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.0")]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+Replicas = Annotated[int, Field(ge=1, le=9)]
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("an odd number is allowed: an even one adds a node and no tolerance of failure")
+    return value
+
+
+Quorum = Annotated[int, Field(ge=1, le=9), AfterValidator(_odd)]
+
+
+class Compute(Model):
+    """CPU and memory, as Kubernetes quantities."""
+
+    cpu: Quantity
+    memory: Quantity
+
+
+class Resources(Model):
+    """What a container asks for and may use at most; a CPU limit is left out where throttling would only hurt."""
+
+    requests: Compute
+    limits: Compute | None = None
+
+    @model_validator(mode="after")
+    def _limits_cover_requests(self) -> "Resources":
+        if self.limits and to_bytes(self.limits.memory) < to_bytes(self.requests.memory):
+            raise ValueError("limits.memory may not be below requests.memory")
+        return self
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the `resources` block of a container; without limits, memory is limited to what is requested."""
+        limits = self.limits.model_dump() if self.limits else {"memory": self.requests.memory}
+        return {"requests": self.requests.model_dump(), "limits": limits}
+
+
+def sized(cpu: str, memory: str, limit_cpu: str | None = None, limit_memory: str | None = None) -> Resources:
+    """Return resources from quantities: the short form for defaults."""
+    limits = Compute(cpu=limit_cpu, memory=limit_memory) if limit_cpu and limit_memory else None
+    return Resources(requests=Compute(cpu=cpu, memory=memory), limits=limits)
+
+
+_UNITS = {"m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def to_bytes(quantity: str) -> float:
+    """Return a Kubernetes quantity as a number: bytes of memory, or cores of CPU."""
+    for unit, factor in _UNITS.items():
+        if quantity.endswith(unit):
+            return float(quantity.removesuffix(unit)) * factor
+    return float(quantity)
+
+
+def prometheus_bytes(size: str) -> int:
+    """Return a size in Prometheus' units in bytes; its GB is 2**30, as Kubernetes' Gi."""
+    number = size.rstrip("BKMGT")
+    return int(number) << (10 * "BKMGT".index(size[len(number)]))

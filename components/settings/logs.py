@@ -1,0 +1,56 @@
+"""Settings of Elasticsearch, Logstash, Kibana and Filebeat, and of the Elasticsearch that Jaeger writes to."""
+
+from pydantic import model_validator
+
+from .leaves import Model, Quorum, Replicas, Resources, Version, Volume, sized
+
+
+class ElasticsearchSettings(Model):
+    """One Elasticsearch cluster. Its heap is half of the memory limit, as Elasticsearch sets it by itself."""
+
+    version: Version
+    nodes: Quorum = 3
+    storage: Volume = "100Gi"
+    resources: Resources = sized("1", "2Gi", "2", "4Gi")
+
+
+class LogstashSettings(Model):
+    """Logstash; its volume holds the queue."""
+
+    replicas: Replicas = 2
+    storage: Volume = "5Gi"
+    resources: Resources = sized("500m", "1536Mi", "1", "2Gi")
+
+
+class KibanaSettings(Model):
+    """Kibana, which keeps its state in Elasticsearch."""
+
+    replicas: Replicas = 2
+    resources: Resources = sized("250m", "1Gi", "1", "2Gi")
+
+
+class FilebeatSettings(Model):
+    """Filebeat, one pod a node."""
+
+    resources: Resources = sized("100m", "200Mi", "500m", "400Mi")
+
+
+class LogsSettings(Model):
+    """The ELK part. The guide's heap of 2 GiB (S-068) is what a limit of 4Gi gives."""
+
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings(version="9.5.0")
+    logstash: LogstashSettings = LogstashSettings()
+    kibana: KibanaSettings = KibanaSettings()
+    filebeat: FilebeatSettings = FilebeatSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_version(cls, value: object) -> object:
+        return with_version(value, "elasticsearch", "9.5.0")
+
+
+def with_version(value: object, key: str, version: str) -> object:
+    """Return `value` with `version` filled in under `key`: the two Elasticsearch clusters default to different ones."""
+    if isinstance(value, dict) and isinstance(value.get(key), dict):
+        return {**value, key: {"version": version, **value[key]}}
+    return value

@@ -1,0 +1,79 @@
+"""The secrets of a stack: which there are, what each is for, and the command that sets a missing one."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from .errors import PROJECT
+
+PURPOSES: Mapping[str, str] = {
+    "smtpAuthPassword": "password of the mail relay",
+    "slackApiUrl": "incoming webhook of the Slack channel for critical alerts",
+    "grafanaAdminPassword": "password of Grafana's user admin",
+    "webPassword": "password of the user monitoring in front of Prometheus and Alertmanager",
+    "sentryDsn": "DSN of the application's Sentry project",
+    "internalSeed": "random text of 32 characters or more, from which passwords between programs are derived",
+}
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secrets, as Outputs that Pulumi keeps encrypted. `web_password` is None where nobody is asked for it."""
+
+    smtp_auth_password: pulumi.Output[str]
+    slack_api_url: pulumi.Output[str]
+    grafana_admin_password: pulumi.Output[str]
+    sentry_dsn: pulumi.Output[str]
+    internal_seed: pulumi.Output[str]
+    web_password: pulumi.Output[str] | None
+
+    def derive(self, purpose: str) -> pulumi.Output[str]:
+        """Return a password between programs, another for each purpose and the same in each run.
+
+        Args:
+            purpose: who logs in where, such as `grafana@mangakai-logs`.
+        """
+        return self.internal_seed.apply(
+            lambda seed: hmac.new(seed.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+        )
+
+
+def needed(authentication: bool) -> list[str]:
+    """Return the keys of the secrets that a stack must have."""
+    return [key for key in PURPOSES if key != "webPassword" or authentication]
+
+
+def problems(stack: str, values: Mapping[str, str], authentication: bool) -> list[str]:
+    """Return one line for each secret that is missing, or lies unencrypted in the stack's file.
+
+    Args:
+        stack: the stack's name.
+        values: the stack's configuration, by key.
+        authentication: whether Prometheus and Alertmanager ask who is there.
+    """
+    found = []
+    for key in needed(authentication):
+        command = f"pulumi config set --stack {stack} --secret {key}"
+        if not values.get(key):
+            found.append(f"{key}: missing ({PURPOSES[key]}). Set it: {command}")
+        elif not pulumi.runtime.is_config_secret(f"{PROJECT}:{key}"):
+            found.append(
+                f"{key}: stored in clear text in Pulumi.{stack}.yaml. Change it at its source, then: {command}"
+            )
+    return found
+
+
+def read(authentication: bool) -> Secrets:
+    """Return the secrets of the stack that runs; `problems` has said that all are there."""
+    config = pulumi.Config(PROJECT)
+    return Secrets(
+        smtp_auth_password=config.require_secret("smtpAuthPassword"),
+        slack_api_url=config.require_secret("slackApiUrl"),
+        grafana_admin_password=config.require_secret("grafanaAdminPassword"),
+        sentry_dsn=config.require_secret("sentryDsn"),
+        internal_seed=config.require_secret("internalSeed"),
+        web_password=config.require_secret("webPassword") if authentication else None,
+    )
