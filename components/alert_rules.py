@@ -17,7 +17,7 @@ _NAMESPACE_IN_RULES = 'namespace="mangakai-prod"'
 class AlertRulesArgs:
     """Where the ConfigMap goes, and which namespace the rules watch."""
 
-    namespace: pulumi.Input[str]
+    namespace: str
     application_namespace: str
 
 

@@ -43,7 +43,7 @@ class AlertmanagerArgs:
 class Alertmanager(pulumi.ComponentResource):
     """The ConfigMap with alertmanager.yml and the templates, and the Release. `url` is for programs in the cluster."""
 
-    url: pulumi.Output[str]
+    url: str
 
     def __init__(self, name: str, args: AlertmanagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Alertmanager", name, {}, opts)
@@ -60,7 +60,7 @@ class Alertmanager(pulumi.ComponentResource):
             _values(args),
             pulumi.ResourceOptions(parent=self, depends_on=[config]),
         )
-        self.url = pulumi.Output.format("http://alertmanager.{0}.svc:{1}", args.site.namespace, PORT)
+        self.url = f"http://alertmanager.{args.site.namespace}.svc:{PORT}"
         self.register_outputs({"url": self.url})
 
 

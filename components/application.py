@@ -25,7 +25,7 @@ class ApplicationArgs:
     settings: ApplicationSettings
     cluster: str
     sentry_dsn: pulumi.Output[str]
-    otlp: pulumi.Input[str]
+    otlp: str
 
 
 class Application(pulumi.ComponentResource):
@@ -36,7 +36,7 @@ class Application(pulumi.ComponentResource):
         core.v1.ConfigMap(
             NAME,
             metadata=metadata(NAME, "application", args.settings.namespace),
-            data={**environment(args.settings, args.cluster), "OTEL_EXPORTER_OTLP_ENDPOINT": args.otlp},
+            data=environment(args.settings, args.cluster, args.otlp),
             opts=pulumi.ResourceOptions(parent=self),
         )
         core.v1.Secret(
@@ -48,13 +48,14 @@ class Application(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def environment(settings: ApplicationSettings, cluster: str) -> dict[str, str]:
-    """Return the environment variables that Sentry's and OpenTelemetry's SDKs read, but the endpoint."""
+def environment(settings: ApplicationSettings, cluster: str, otlp: str) -> dict[str, str]:
+    """Return the environment variables that Sentry's and OpenTelemetry's SDKs read."""
     sentry, tracing = settings.sentry, settings.open_telemetry
     return {
         "SENTRY_ENVIRONMENT": sentry.environment,  # D-129
         "SENTRY_RELEASE": sentry.release,
         "SENTRY_TRACES_SAMPLE_RATE": str(sentry.traces_sample_rate),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": otlp,
         "OTEL_SERVICE_NAME": tracing.service_name,
         "OTEL_RESOURCE_ATTRIBUTES": (
             f"deployment.environment.name={sentry.environment},"

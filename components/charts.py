@@ -76,7 +76,7 @@ class Charts:
         self,
         name: str,
         chart: str,
-        namespace: pulumi.Input[str],
+        namespace: str,
         values: Mapping[str, Any],
         opts: pulumi.ResourceOptions,
         timeout: int = 600,

@@ -24,7 +24,7 @@ class EndpointArgs:
         backend_tls: whether the pods themselves speak TLS.
     """
 
-    namespace: pulumi.Input[str]
+    namespace: str
     selector: Mapping[str, str]
     port: int
     exposure: ExposureSettings

@@ -1,5 +1,6 @@
 """Grafana: datasources and dashboards as ConfigMaps that its sidecars load, and its Release."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,11 @@ class Datasources:
         jaeger: URL of the query service.
     """
 
-    prometheus: pulumi.Input[str]
-    alertmanager: pulumi.Input[str]
+    prometheus: str
+    alertmanager: str
     authentication: bool
     logs: Store
-    jaeger: pulumi.Input[str]
+    jaeger: str
 
 
 class Grafana(pulumi.ComponentResource):
@@ -80,7 +81,7 @@ class Grafana(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _config_map(self, name: str, sidecar_label: str, data: dict[str, pulumi.Input[str]]) -> core.v1.ConfigMap:
+    def _config_map(self, name: str, sidecar_label: str, data: dict[str, str]) -> core.v1.ConfigMap:
         return core.v1.ConfigMap(
             name,
             metadata=metadata(name, "grafana", self._namespace, {sidecar_label: "1"}),
@@ -94,7 +95,7 @@ def dashboards() -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(_DASHBOARDS.glob("*.json"))}
 
 
-def _datasources(sources: Datasources) -> pulumi.Output[str]:
+def _datasources(sources: Datasources) -> str:
     """Return Grafana's provisioning file. Its uids are what dashboards name; passwords come from the environment.
 
     They are written as $NAME: Grafana would expand a $ in the value of ${NAME} once more.
@@ -107,7 +108,7 @@ def _datasources(sources: Datasources) -> pulumi.Output[str]:
             "secureJsonData": {"basicAuthPassword": "$WEB_PASSWORD"},
         }
     proxied = {"access": "proxy", "editable": False}
-    return pulumi.Output.json_dumps(
+    return json.dumps(
         {
             "apiVersion": 1,
             "datasources": [

@@ -46,8 +46,8 @@ class JaegerArgs:
 class Jaeger(pulumi.ComponentResource):
     """The operator, and the custom resource `mangakai-jaeger`. `query` and `otlp` are for programs in the cluster."""
 
-    query: pulumi.Output[str]
-    otlp: pulumi.Output[str]
+    query: str
+    otlp: str
 
     def __init__(self, name: str, args: JaegerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Jaeger", name, {}, opts)
@@ -82,8 +82,8 @@ class Jaeger(pulumi.ComponentResource):
             spec=spec(args.settings, args.store.url, args.store.ca_secret, args.store.nodes),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, storage]),
         )
-        self.query = pulumi.Output.format("http://{0}-query.{1}.svc:{2}", NAME, args.site.namespace, PORT)
-        self.otlp = pulumi.Output.format("http://{0}-collector.{1}.svc:4318", NAME, args.site.namespace)
+        self.query = f"http://{NAME}-query.{args.site.namespace}.svc:{PORT}"
+        self.otlp = f"http://{NAME}-collector.{args.site.namespace}.svc:4318"
         self.register_outputs({"query": self.query, "otlp": self.otlp})
 
     def _certificate(self, args: JaegerArgs) -> core.v1.Secret:
@@ -115,7 +115,7 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
     }
 
 
-def spec(settings: TracesSettings, elasticsearch: pulumi.Input[str], ca_secret: str, nodes: int) -> dict[str, Any]:
+def spec(settings: TracesSettings, elasticsearch: str, ca_secret: str, nodes: int) -> dict[str, Any]:
     """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
 
     The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own.

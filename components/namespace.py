@@ -19,19 +19,15 @@ class NamespacesArgs:
 class Namespaces(pulumi.ComponentResource):
     """`monitoring`, and `monitoring-agents` for node-exporter and Filebeat, which need the node (G-030)."""
 
-    monitoring: pulumi.Output[str]
-    agents: pulumi.Output[str]
-
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Namespaces", name, {}, opts)
-        self.monitoring = self._namespace(MONITORING, "baseline", args.keep_data)
-        self.agents = self._namespace(AGENTS, "privileged", keep=False)
-        self.register_outputs({"monitoring": self.monitoring, "agents": self.agents})
+        self._namespace(MONITORING, "baseline", args.keep_data)
+        self._namespace(AGENTS, "privileged", keep=False)
+        self.register_outputs({})
 
-    def _namespace(self, name: str, pod_security: str, keep: bool) -> pulumi.Output[str]:
-        namespace = core.v1.Namespace(
+    def _namespace(self, name: str, pod_security: str, keep: bool) -> None:
+        core.v1.Namespace(
             name,
             metadata=metadata(name, "namespace", labels={"pod-security.kubernetes.io/enforce": pod_security}),
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep),
         )
-        return namespace.metadata.apply(lambda metadata: str(metadata.name))

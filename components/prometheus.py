@@ -50,7 +50,7 @@ class PrometheusArgs:
 class Prometheus(pulumi.ComponentResource):
     """The ConfigMap with prometheus.yml, and the Release. `url` is what programs in the cluster call."""
 
-    url: pulumi.Output[str]
+    url: str
 
     def __init__(self, name: str, args: PrometheusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Prometheus", name, {}, opts)
@@ -67,7 +67,7 @@ class Prometheus(pulumi.ComponentResource):
             _values(args),
             pulumi.ResourceOptions(parent=self, depends_on=[config]),
         )
-        self.url = pulumi.Output.format("http://prometheus.{0}.svc:{1}", args.site.namespace, PORT)
+        self.url = f"http://prometheus.{args.site.namespace}.svc:{PORT}"
         self.register_outputs({"url": self.url})
 
 

@@ -34,7 +34,7 @@ Job = dict[str, Any]
 class ScrapeConfigsArgs:
     """Where the ConfigMap goes, what is watched, and whether Prometheus and Alertmanager ask for a password."""
 
-    namespace: pulumi.Input[str]
+    namespace: str
     application: ApplicationSettings
     exposure: ExposureSettings
 

@@ -19,7 +19,7 @@ from .names import ALERTMANAGER_SECRETS, GRAFANA_ADMIN, WEB_AUTH, WEB_USER
 class MonitoringSecretsArgs:
     """The namespace that the Secrets go to, and the stack's secrets."""
 
-    namespace: pulumi.Input[str]
+    namespace: str
     secrets: settings.Secrets
 
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import pulumi
-
 from .charts import Charts
 
 
@@ -14,7 +12,7 @@ class Site:
     With `keep_data` the volumes outlive `pulumi destroy`.
     """
 
-    namespace: pulumi.Input[str]
+    namespace: str
     charts: Charts
     storage_class: str
     keep_data: bool

@@ -5,6 +5,16 @@ from dataclasses import dataclass
 import pulumi
 
 
+def url(cluster: str, namespace: str) -> str:
+    """Return the address of an Elasticsearch cluster, as its certificate has it: not .svc.cluster.local."""
+    return f"https://{cluster}-es-http.{namespace}.svc:9200"
+
+
+def ca_secret(cluster: str) -> str:
+    """Return the name of the Secret whose `ca.crt` has signed the certificate of an Elasticsearch cluster."""
+    return f"{cluster}-es-http-certs-public"
+
+
 @dataclass(frozen=True)
 class Store:
     """An Elasticsearch cluster, and the one user that logs in from outside the Elastic Stack.
@@ -22,7 +32,7 @@ class Store:
 
     cluster: str
     version: str
-    url: pulumi.Output[str]
+    url: str
     ca_secret: str
     username: str
     password: pulumi.Output[str]

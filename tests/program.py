@@ -34,7 +34,7 @@ class Registered:
     ignore_changes: tuple[str, ...]
 
 
-class _Answers(Mocks):
+class Answers(Mocks):
     """Answers with what was asked, and with what only a cluster or AWS would add."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
@@ -54,7 +54,7 @@ class _Monitor(MockMonitor):
     """Keeps every registration."""
 
     def __init__(self) -> None:
-        super().__init__(_Answers())
+        super().__init__(Answers())
         self.registered: list[Registered] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
@@ -116,7 +116,7 @@ def run(stack: str, charts: Path, overrides: dict[str, Any] | None = None) -> Ru
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     monitor, exports = _Monitor(), dict[str, Any]()
-    pulumi.runtime.set_mocks(_Answers(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
+    pulumi.runtime.set_mocks(Answers(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
     pulumi.runtime.set_all_config(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
 
     async def program() -> dict[str, Any]:

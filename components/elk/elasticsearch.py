@@ -10,7 +10,7 @@ from pulumi_kubernetes import core
 from ..metadata import metadata
 from ..settings.logs import ElasticsearchSettings
 from ..site import Site
-from ..store import Store
+from ..store import Store, ca_secret, url
 from .access import Access
 
 
@@ -43,9 +43,8 @@ class Elasticsearch(pulumi.ComponentResource):
         self.store = Store(
             cluster=name,
             version=args.settings.version,
-            # The certificate is made out to this name, not to .svc.cluster.local.
-            url=pulumi.Output.format("https://{0}-es-http.{1}.svc:9200", name, args.site.namespace),
-            ca_secret=f"{name}-es-http-certs-public",
+            url=url(name, args.site.namespace),
+            ca_secret=ca_secret(name),
             username=user.name,
             password=user.password,
             user_secret=f"{name}-user-{user.name}",

@@ -28,7 +28,7 @@ class FilebeatArgs:
     site: Site
     settings: FilebeatSettings
     store: Store
-    logstash: pulumi.Input[str]
+    logstash: str
     application_namespace: str
 
 
@@ -43,7 +43,7 @@ class Filebeat(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def render(logstash: pulumi.Input[str], application_namespace: str) -> dict[str, Any]:
+def render(logstash: str, application_namespace: str) -> dict[str, Any]:
     """Return filebeat.yml as a mapping."""
     return {
         "filebeat.inputs": [

@@ -36,7 +36,7 @@ class LogstashArgs:
 class Logstash(pulumi.ComponentResource):
     """The Secret with the pipelines, and the Release with the custom resource. `beats` is where Filebeat sends to."""
 
-    beats: pulumi.Output[str]
+    beats: str
 
     def __init__(self, name: str, args: LogstashArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Logstash", name, {}, opts)
@@ -77,8 +77,13 @@ class Logstash(pulumi.ComponentResource):
             },
             pulumi.ResourceOptions(parent=self, depends_on=[pipelines]),
         )
-        self.beats = pulumi.Output.format("logstash-ls-beats.{0}.svc:{1}", args.site.namespace, BEATS_PORT)
+        self.beats = beats(args.site.namespace)
         self.register_outputs({"beats": self.beats})
+
+
+def beats(namespace: str) -> str:
+    """Return host:port of the Beats input."""
+    return f"logstash-ls-beats.{namespace}.svc:{BEATS_PORT}"
 
 
 def pipelines() -> dict[str, str]:

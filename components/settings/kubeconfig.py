@@ -1,9 +1,10 @@
 """Whether the kubeconfig at hand leads to the cluster that a stack names."""
 
+import os
+from pathlib import Path
 from typing import Any
 
-from kubernetes.config import ConfigException
-from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger
+import yaml
 
 from .platform import ClusterSettings
 
@@ -11,22 +12,26 @@ from .platform import ClusterSettings
 def problems(cluster: ClusterSettings) -> list[str]:
     """Return what is wrong with the kubeconfig for `cluster`, in one line, or nothing.
 
-    It is read from KUBECONFIG, else from its usual place, as the Kubernetes provider does.
+    It is read from the files that KUBECONFIG lists, else from ~/.kube/config, and the first that has a name wins, as
+    for the Kubernetes provider.
     """
-    try:
-        merged = KubeConfigMerger(KUBE_CONFIG_DEFAULT_LOCATION).config  # type: ignore[no-untyped-call]
-        config: dict[str, Any] = merged.value if merged else {}
-    except ConfigException as error:
-        return [f"cluster.context: the kubeconfig cannot be read ({error}). Set KUBECONFIG"]
-    contexts = {context["name"]: context["context"] for context in config.get("contexts") or []}
+    paths = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    contexts: dict[str, Any] = {}
+    clusters: dict[str, Any] = {}
+    for path in map(Path, filter(None, paths.split(os.pathsep))):
+        try:
+            config = (yaml.safe_load(path.read_text()) if path.is_file() else None) or {}
+            contexts = {entry["name"]: entry["context"] for entry in config.get("contexts") or []} | contexts
+            clusters = {entry["name"]: entry["cluster"] for entry in config.get("clusters") or []} | clusters
+        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+            return [f"cluster.context: the kubeconfig {path} cannot be read ({error}). Set KUBECONFIG"]
     if cluster.context not in contexts:
         there = ", ".join(sorted(contexts)) or "none"
         return [
             f"cluster.context: the kubeconfig has no context {cluster.context!r}; it has: {there}. "
             "On EKS: aws eks update-kubeconfig --name <cluster> --alias <context>"
         ]
-    servers = {entry["name"]: entry["cluster"].get("server") for entry in config.get("clusters") or []}
-    server = servers.get(contexts[cluster.context]["cluster"])
+    server = clusters.get(contexts[cluster.context].get("cluster"), {}).get("server")
     if server != cluster.server:
         return [
             f"cluster.server: context {cluster.context!r} leads to {server}, but this stack belongs to "

@@ -1,0 +1,52 @@
+# Each verb calls one program, which has the flags, the --json and the exit statuses; CI calls the same verbs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+STACK ?= local
+CHARTS ?=
+OUT ?=
+PYTHON ?= python3
+IN_VENV := .venv/bin/python -m
+
+.PHONY: help up preview env down render repair check test format lock
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+up: .venv/runtime ## bring the sandbox and a stack up on this machine [STACK=local] [CHARTS=directory]
+	@$(IN_VENV) sandbox up --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
+
+preview: .venv/runtime ## show what `pulumi up` would change on the sandbox [STACK=local] [CHARTS=directory]
+	@$(IN_VENV) sandbox preview --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
+
+env: .venv/runtime ## print the sandbox's environment: eval "$(make env)" [STACK=local]
+	@$(IN_VENV) sandbox env --stack $(STACK)
+
+down: .venv/runtime ## destroy the stacks and remove the sandbox; the caches stay
+	@$(IN_VENV) sandbox down
+
+render: .venv/runtime ## write what the pods will read, in seconds, without a cluster [STACK=local] [OUT=build/local]
+	@$(IN_VENV) operations.render --stack $(STACK) $(if $(OUT),--out $(OUT))
+
+repair: .venv/runtime ## release what a killed `pulumi up` left behind [STACK=local]
+	@$(IN_VENV) operations.repair --stack $(STACK)
+
+check: .venv/development ## format, lint, types, shell and Makefile
+	@$(IN_VENV) operations.check
+
+test: .venv/development ## every test, building and starting what they need
+	@$(IN_VENV) pytest
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: set PYTHON=")'
+	@$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python requirements.txt
+	@echo "Installing the Python packages into .venv …" >&2
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/development: .venv/runtime requirements-dev.txt
+	@echo "Installing the tools of the tests into .venv …" >&2
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,58 @@
+"""The command of the sandbox, behind the Makefile's verbs: `up`, `preview`, `env`, `down`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from operations.repair import RepairError
+from sandbox import session
+from sandbox.build import BuildError
+from sandbox.environment import environment, exports
+from sandbox.layout import Sandbox
+from sandbox.processes import SandboxError
+
+COMMANDS = {
+    "up": "bring the sandbox and a stack up, then show where everything answers",
+    "preview": "show what `pulumi up` would change in a stack",
+    "env": 'print the environment of a stack on the sandbox, for eval "$(make env)"',
+    "down": "destroy the stacks, then remove the sandbox; the caches stay",
+}
+
+
+def main() -> int:
+    """Run one command. Returns 0, the engine's exit status, 1 where the sandbox fails, or 2 for a wrong machine."""
+    parser = argparse.ArgumentParser(prog="make", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--stack", default="local", help="the stack (default: local)")
+        if name in ("up", "preview"):
+            command.add_argument("--charts", type=Path, help="a directory with chart archives, instead of stand-ins")
+        if name == "up":
+            command.add_argument("--json", action="store_true", help="print the table of URLs as JSON")
+    arguments = parser.parse_args()
+    sandbox = Sandbox()
+    try:
+        match arguments.command:
+            case "up":
+                return session.up(sandbox, arguments.stack, arguments.charts, arguments.json)
+            case "preview":
+                return session.preview(sandbox, arguments.stack, arguments.charts)
+            case "down":
+                return session.down(sandbox)
+        print(exports(environment(sandbox, arguments.stack)), end="")
+    except session.MachineError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (BuildError, RepairError, SandboxError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run the same command again: it goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""What a user does with a sandbox: bring a stack up on it, preview one, take everything down."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from components.charts import PINS, archive
+from components.settings import secrets
+from operations.repair import repair
+from sandbox import cluster, operators, preflight, stand_ins, table
+from sandbox.build import ensure, missing
+from sandbox.environment import environment, install
+from sandbox.layout import CHECKOUT, Sandbox
+from sandbox.processes import SandboxError
+from sandbox.programs import Group, of_groups
+from sandbox.stacks import prepare
+
+# What a real cluster has and the sandbox has not: an API server that reaches Services, and cert-manager.
+WITHOUT_WEBHOOKS: dict[str, dict[str, object]] = {"cluster": {"admissionWebhooks": False}, "traces": {"certManager": "none"}}
+# Throwaway values: the sandbox holds nothing, and its stacks must be the same in each run.
+SECRETS = {key: f"sandbox-{key}-throwaway" for key in secrets.PURPOSES} | {
+    "slackApiUrl": "https://hooks.slack.com/services/T000/B000/sandbox",
+    "sentryDsn": "https://sandbox@sentry.invalid/1",
+}
+
+
+class MachineError(Exception):
+    """This machine lacks something; the message lists all of it, with the lines that install it."""
+
+
+def start(sandbox: Sandbox, charts: Path | None) -> str:
+    """Build what is missing, start the cluster and its operators, and return the directory of the chart archives.
+
+    Raises:
+        MachineError: naming everything that the machine lacks.
+        BuildError, SandboxError: the build or the start failed.
+    """
+    programs = of_groups(Group.ENGINE, Group.CLUSTER)
+    ports = {} if cluster.is_running(sandbox) else sandbox.ports._asdict()
+    if lacks := preflight.check(ports, need_build=bool(missing(programs))):
+        raise MachineError("this machine is not ready:\n" + "\n".join(f"  - {line}" for line in lacks))
+    ensure(programs)
+    if cluster.start(sandbox):
+        print(f"The cluster runs: 3 simulated nodes, API server {sandbox.server}")
+    install(sandbox)
+    operators.start(sandbox)
+    return _charts(sandbox, charts)
+
+
+def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
+    """Bring `stack` up by the real engine and show where it answers. Returns the engine's exit status."""
+    began = time.monotonic()
+    variables = _ready(sandbox, stack, charts)
+    others = [name for name in _stacks(sandbox) if name != stack and _has_resources(sandbox, name)]
+    if others:
+        raise SandboxError(
+            f"stack {others[0]} is on the sandbox, and both use the namespace monitoring. "
+            f'Remove it first: eval "$(make env STACK={others[0]})" && pulumi destroy'
+        )
+    for line in repair(stack, variables, CHECKOUT) if _was_interrupted(sandbox, stack) else []:
+        print(line)
+    status = _pulumi(variables, "up", "--yes", "--skip-preview")
+    if status == 0:
+        outputs = json.loads(
+            subprocess.run(
+                ["pulumi", "stack", "output", "--json"], cwd=CHECKOUT, env=variables, capture_output=True, check=True
+            ).stdout
+        )
+        table.show(outputs["urls"], as_json)
+        if not as_json:
+            table.next_steps(stack, time.monotonic() - began)
+    return status
+
+
+def preview(sandbox: Sandbox, stack: str, charts: Path | None) -> int:
+    """Show what `pulumi up` would change in `stack`, object by object. Returns the engine's exit status."""
+    return _pulumi(_ready(sandbox, stack, charts), "preview", "--diff")
+
+
+def down(sandbox: Sandbox) -> int:
+    """Destroy every stack on the sandbox, then remove it with all its processes and files. Returns 0."""
+    if not sandbox.directory.exists():
+        print("There is no sandbox.")
+        return 0
+    if cluster.is_running(sandbox):
+        for stack in _stacks(sandbox):
+            if _has_resources(sandbox, stack):
+                variables = os.environ | environment(sandbox, stack)
+                for line in repair(stack, variables, CHECKOUT) if _was_interrupted(sandbox, stack) else []:
+                    print(line)
+                if _pulumi(variables, "destroy", "--yes", "--skip-preview") != 0:
+                    print(f"Stack {stack} could not be destroyed; the whole sandbox goes anyway.", file=sys.stderr)
+    cluster.remove(sandbox)
+    print("The sandbox is removed; the programs that it built stay in the cache.")
+    return 0
+
+
+def _ready(sandbox: Sandbox, stack: str, charts: Path | None) -> dict[str, str]:
+    """Start the sandbox, prepare `stack` on it, and return the environment for the engine."""
+    directory = start(sandbox, charts)
+    prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": directory}})
+    return os.environ | environment(sandbox, stack)
+
+
+def _charts(sandbox: Sandbox, given: Path | None) -> str:
+    """Return where the chart archives lie, relative to the project, and say which they are."""
+    official = CHECKOUT / ".charts"
+    if given is not None:
+        directory, what = given.resolve(), "those you gave"
+    elif all(archive(str(official), chart).is_file() for chart in PINS):
+        directory, what = official, "the official ones that `make charts` downloaded"
+    else:
+        directory = sandbox.directory / "charts"
+        stand_ins.pack(directory)
+        what = "Elastic's own, and the sandbox's stand-ins for Prometheus, Alertmanager, Grafana and Jaeger's operator"
+    relative = os.path.relpath(directory, CHECKOUT)
+    print(f"Charts: {what} ({relative})")
+    return relative
+
+
+def _stacks(sandbox: Sandbox) -> list[str]:
+    return sorted(
+        path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in sandbox.project.glob("Pulumi.*.yaml")
+    )
+
+
+def _state(sandbox: Sandbox, stack: str) -> Path:
+    return sandbox.state / ".pulumi" / "stacks" / "mangakai-monitoring" / f"{stack}.json"
+
+
+def _has_resources(sandbox: Sandbox, stack: str) -> bool:
+    file = _state(sandbox, stack)
+    deployment = json.loads(file.read_text())["checkpoint"]["latest"] if file.exists() else None
+    return bool(deployment and deployment.get("resources"))
+
+
+def _was_interrupted(sandbox: Sandbox, stack: str) -> bool:
+    """Return whether an update of `stack` left its lock, or operations that it did not finish."""
+    file = _state(sandbox, stack)
+    deployment = json.loads(file.read_text())["checkpoint"]["latest"] if file.exists() else None
+    locks = sandbox.state / ".pulumi" / "locks" / "organization" / "mangakai-monitoring" / stack
+    return bool(any(locks.glob("*.json")) or (deployment and deployment.get("pending_operations")))
+
+
+def _pulumi(variables: dict[str, str], *arguments: str) -> int:
+    program = shutil.which("pulumi", path=variables["PATH"])
+    if program is None:
+        raise SandboxError("there is no pulumi in the sandbox: remove its directory .sandbox and run make up again")
+    return subprocess.run([program, *arguments], cwd=CHECKOUT, env=variables, check=False).returncode

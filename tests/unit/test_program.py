@@ -1,0 +1,231 @@
+"""The whole program under Pulumi's mocks: what holds for every resource of every stack."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+
+from components.charts import PINS
+from components.secrets import web_config
+from components.settings import secrets
+from tests.program import Registered, Run, canary, run
+
+STACKS = ["local", "staging", "prod"]
+RELEASE = "kubernetes:helm.sh/v3:Release"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+SECRET = "kubernetes:core/v1:Secret"
+SERVICE = "kubernetes:core/v1:Service"
+CLUSTER_SCOPED = {"kubernetes:core/v1:Namespace", "kubernetes:storage.k8s.io/v1:StorageClass"}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    return {stack: run(stack, tmp_path_factory.mktemp(stack)) for stack in STACKS}
+
+
+@pytest.fixture(params=STACKS)
+def stack(request: pytest.FixtureRequest, runs: dict[str, Run]) -> Run:
+    return runs[request.param]
+
+
+def values(release: Registered) -> dict[str, Any]:
+    return dict(release.inputs["values"])
+
+
+def named(stack: Run, type_: str, name: str) -> Registered:
+    return next(resource for resource in stack.of_type(type_) if resource.name == name)
+
+
+def plain(value: Any) -> str:
+    """Return a value as text, without what is marked as secret."""
+    if isinstance(value, dict):
+        if "4dabf18193072939515e22adb298388d" in value:  # the engine's mark of a secret
+            return ""
+        return json.dumps({key: plain(inner) for key, inner in value.items()})
+    if isinstance(value, list):
+        return json.dumps([plain(inner) for inner in value])
+    return str(value)
+
+
+def test_every_resource_has_a_parent_and_a_provider_of_ours(stack: Run) -> None:
+    assert len(stack.resources) > 50
+    for resource in stack.resources:
+        if resource.type.startswith("pulumi:providers:"):
+            continue
+        assert resource.parent, resource.name
+        if resource.type.startswith("kubernetes:"):
+            assert "pulumi:providers:kubernetes::cluster" in resource.provider, resource.name
+        if resource.type.startswith("aws:"):
+            assert "pulumi:providers:aws::aws" in resource.provider, resource.name
+        if not resource.custom:
+            assert resource.type.startswith("mangakai:monitoring:"), resource.type
+
+
+def test_every_object_of_ours_has_a_name_a_namespace_and_labels(stack: Run) -> None:
+    for resource in stack.resources:
+        metadata = resource.inputs.get("metadata")
+        if not resource.type.startswith("kubernetes:") or metadata is None:
+            continue
+        assert metadata["name"], resource.name
+        assert metadata["labels"]["app.kubernetes.io/part-of"] == "mangakai-monitoring"
+        if resource.type not in CLUSTER_SCOPED:
+            assert metadata["namespace"] in {"monitoring", "monitoring-agents", "mangakai-prod"}, resource.name
+
+
+def test_every_release_is_named_pinned_and_bounded(stack: Run) -> None:
+    releases = stack.of_type(RELEASE)
+    assert {Path(release.inputs["chart"]).name.rsplit("-", 1)[0] for release in releases} == set(PINS)
+    for release in releases:
+        chart = Path(release.inputs["chart"]).name.rsplit("-", 1)[0]
+        assert release.inputs["name"] == release.name
+        assert release.inputs["version"] == PINS[chart].version
+        assert 0 < release.inputs["timeout"] <= 900
+        assert release.inputs["cleanupOnFail"] is True
+        assert release.inputs["maxHistory"] > 0
+        assert release.inputs["createNamespace"] is False
+        assert "null" not in json.dumps(values(release)), (
+            f"{release.name} has a null, which providers treat differently"
+        )
+
+
+def test_secrets_are_in_secrets_only(stack: Run) -> None:
+    canaries = [canary(key) for key in secrets.PURPOSES]
+    found = set()
+    for resource in stack.resources:
+        text = json.dumps(resource.inputs, default=str)
+        found |= {(resource.type, value) for value in canaries if value in text}
+        if resource.type != SECRET:
+            assert not any(value in text for value in canaries), f"{resource.type} {resource.name} holds a secret"
+        assert not any(value in plain(resource.inputs) for value in canaries), f"{resource.name}: not marked as secret"
+    assert {value for _, value in found} >= {canary("smtpAuthPassword"), canary("grafanaAdminPassword")}
+    assert not any(value in json.dumps(stack.outputs, default=str) for value in canaries)
+
+
+def test_every_datasource_that_a_dashboard_names_exists(stack: Run) -> None:
+    provisioning = json.loads(named(stack, CONFIG_MAP, "grafana-datasources").inputs["data"]["datasources.yaml"])
+    uids = {source["uid"] for source in provisioning["datasources"]}
+    assert uids == {"prometheus", "alertmanager", "elasticsearch", "jaeger"}
+    dashboards = [resource for resource in stack.of_type(CONFIG_MAP) if resource.name.startswith("dashboard-")]
+    assert len(dashboards) >= 2
+    for dashboard in dashboards:
+        assert dashboard.inputs["metadata"]["labels"]["grafana_dashboard"] == "1"
+        for text in dashboard.inputs["data"].values():
+            for panel in json.loads(text)["panels"]:
+                if panel["type"] != "row":
+                    assert panel["datasource"]["uid"] in uids, panel["title"]
+
+
+def test_endpoints_ask_who_is_there(runs: dict[str, Run]) -> None:
+    for name in ("staging", "prod"):
+        stack = runs[name]
+        assert values(named(stack, RELEASE, "prometheus"))["server"]["extraArgs"]["web.config.file"]
+        assert values(named(stack, RELEASE, "alertmanager"))["extraArgs"]["web.config.file"]
+        assert values(named(stack, RELEASE, "grafana"))["grafana.ini"]["auth.anonymous"] == {"enabled": False}
+        endpoints = [service for service in stack.of_type(SERVICE) if service.name.endswith("-external")]
+        assert {service.name for service in endpoints} == {
+            f"{part}-external" for part in ("prometheus", "alertmanager", "grafana", "kibana")
+        }, "Jaeger has no login"
+        for service in endpoints:
+            annotations = service.inputs["metadata"]["annotations"]
+            assert annotations["service.beta.kubernetes.io/aws-load-balancer-scheme"] == "internal"
+            assert service.inputs["spec"]["loadBalancerSourceRanges"] == ["10.0.0.0/8"]
+            assert service.inputs["spec"]["loadBalancerClass"] == "service.k8s.aws/nlb"
+    assert "web-auth" not in {resource.name for resource in runs["local"].resources}
+
+
+def test_the_web_password_opens_and_another_does_not() -> None:
+    digest = json.loads(web_config("right"))["basic_auth_users"]["monitoring"].encode()
+    assert bcrypt.checkpw(b"right", digest)
+    assert not bcrypt.checkpw(b"wrong", digest)
+    assert web_config("right") == web_config("right"), "another hash in each run would be a change in each preview"
+    assert web_config("right").split("$")[3][:22] == web_config("other").split("$")[3][:22], (
+        "the salt tells the password"
+    )
+
+
+def test_budgets_leave_a_disruption(runs: dict[str, Run]) -> None:
+    prometheus = values(named(runs["prod"], RELEASE, "prometheus"))["server"]
+    assert prometheus["replicaCount"] == 2
+    assert prometheus["podDisruptionBudget"] == {"enabled": True, "maxUnavailable": 1}
+    alertmanager = values(named(runs["prod"], RELEASE, "alertmanager"))
+    assert alertmanager["replicaCount"] == 3
+    assert alertmanager["podDisruptionBudget"] == {"maxUnavailable": 1}
+    one = values(named(runs["staging"], RELEASE, "prometheus"))["server"]
+    assert one["podDisruptionBudget"]["enabled"] is False
+    assert "podDisruptionBudget" not in values(named(runs["staging"], RELEASE, "alertmanager"))
+
+
+def test_data_is_kept_in_production_only(runs: dict[str, Run]) -> None:
+    kept = {resource.name for resource in runs["prod"].resources if resource.retain_on_delete}
+    assert kept == {"monitoring", "key", "backup"}
+    assert not any(resource.retain_on_delete for resource in runs["staging"].resources)
+    for name, policy in (("prod", "DeleteOnScaledownOnly"), ("staging", "DeleteOnScaledownAndClusterDeletion")):
+        for cluster in ("mangakai-logs", "mangakai-traces"):
+            assert values(named(runs[name], RELEASE, cluster))["volumeClaimDeletePolicy"] == policy
+    for name, policy in (("prod", "Retain"), ("staging", "Delete")):
+        (storage_class,) = runs[name].of_type("kubernetes:storage.k8s.io/v1:StorageClass")
+        assert storage_class.inputs["reclaimPolicy"] == policy
+
+
+def test_namespaces_enforce_pod_security(stack: Run) -> None:
+    enforced = {
+        resource.name: resource.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for resource in stack.of_type("kubernetes:core/v1:Namespace")
+    }
+    assert enforced == {"monitoring": "baseline", "monitoring-agents": "privileged"}
+
+
+def test_aws_is_encrypted_tagged_and_closed(runs: dict[str, Run]) -> None:
+    assert not any(resource.type.startswith("aws:") for resource in runs["local"].resources)
+    stack = runs["prod"]
+    (provider,) = stack.of_type("pulumi:providers:aws")
+    assert json.loads(provider.inputs["allowedAccountIds"]) == ["111122223333"]
+    tags = json.loads(provider.inputs["defaultTags"])["tags"]
+    assert tags == {"project": "mangakai-monitoring", "environment": "prod", "managed-by": "pulumi"}
+    (storage_class,) = stack.of_type("kubernetes:storage.k8s.io/v1:StorageClass")
+    assert storage_class.inputs["parameters"]["encrypted"] == "true"
+    assert storage_class.inputs["parameters"]["kmsKeyId"]
+    (key,) = stack.of_type("aws:kms/key:Key")
+    assert key.inputs["enableKeyRotation"] is True
+    (block,) = stack.of_type("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+    assert all(
+        block.inputs[name] is True
+        for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    )
+    (policy,) = stack.of_type("aws:s3/bucketPolicy:BucketPolicy")
+    (statement,) = json.loads(policy.inputs["policy"])["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    (versioning,) = stack.of_type("aws:s3/bucketVersioning:BucketVersioning")
+    assert versioning.inputs["versioningConfiguration"]["status"] == "Enabled"
+    (role,) = stack.of_type("aws:iam/role:Role")
+    condition = json.loads(role.inputs["assumeRolePolicy"])["Statement"][0]["Condition"]["StringEquals"]
+    assert "system:serviceaccount:monitoring:monitoring-backup" in condition.values()
+
+
+def test_outputs_are_the_fixed_ones(runs: dict[str, Run]) -> None:
+    fixed = {"prometheusUrl", "alertmanagerUrl", "grafanaUrl", "kibanaUrl", "otlpEndpoint", "namespace", "urls"}
+    assert set(runs["local"].outputs) == fixed | {"jaegerUrl"}
+    assert set(runs["prod"].outputs) == fixed | {"backupBucket"}
+    assert runs["local"].outputs["grafanaUrl"] == "http://grafana-external.example.com:3000"
+    assert runs["local"].outputs["kibanaUrl"] == "https://kibana-external.example.com:5601"
+
+
+def test_the_jaeger_operator_has_its_certificate_before_it_starts(runs: dict[str, Run]) -> None:
+    certificate = named(runs["local"], SECRET, "jaeger-operator-service-cert")
+    assert certificate.inputs["type"] == "kubernetes.io/tls"
+    assert set(certificate.ignore_changes) == {"stringData", "data"}, "a new pair in each run must change nothing"
+    assert "jaeger-operator-service-cert" not in {resource.name for resource in runs["prod"].resources}
+    names = [resource.name for resource in runs["local"].resources]
+    assert names.index("jaeger-operator-service-cert") < names.index("mangakai-jaeger")
+
+
+def test_the_program_is_small() -> None:
+    root = Path(__file__).parents[2]
+    assert len((root / "__main__.py").read_text().splitlines()) < 80
+    files = [root / "__main__.py", *(root / "components").rglob("*.py")]
+    lines = {path: [line for line in path.read_text().splitlines() if line.strip()] for path in files}
+    assert max(map(len, lines.values())) <= 300
+    assert sum(map(len, lines.values())) < 2600

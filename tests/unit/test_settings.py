@@ -1,0 +1,166 @@
+"""Settings: what is accepted, and what is refused with which words."""
+
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pulumi
+import pytest
+import yaml
+
+from components.settings import PROJECT, SettingsError, kubeconfig, read_file, read_stack, secrets
+from components.settings.leaves import prometheus_bytes, to_bytes
+from components.settings.platform import ClusterSettings
+from tests.program import ROOT, configuration
+
+SMALL = {"cpu": "1", "memory": "1Gi"}
+CLUSTER = {"name": "c", "region": "r", "context": "x", "server": "https://x"}
+
+
+def refused(tmp_path: Path, **config: Any) -> str:
+    """Return the error about a stack file with these top-level keys."""
+    file = tmp_path / "Pulumi.test.yaml"
+    values = {f"{PROJECT}:{key}": value for key, value in {"cluster": CLUSTER, **config}.items()}
+    file.write_text(yaml.safe_dump({"config": values}))
+    with pytest.raises(SettingsError) as error:
+        read_file(file)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("stack", ["local", "staging", "prod"])
+def test_the_committed_stacks_are_right_and_short(stack: str) -> None:
+    file = ROOT / f"Pulumi.{stack}.yaml"
+    assert read_file(file).cluster.name == f"mangakai-{stack}"
+    assert len(file.read_text().splitlines()) < 80
+    assert "secretsprovider" not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"prometheus": {"retention": "5x"}}, "prometheus.retention: found '5x'; a Prometheus duration such as 15d"),
+        ({"prometheus": {"replicas": "two"}}, "prometheus.replicas: found 'two'; input should be a valid integer"),
+        ({"prometheus": {"retentionSize": "95GB"}}, "retentionSize 95GB must be at most 90 % of storage 100Gi"),
+        ({"prometheus": {"storag": "1Gi"}}, "prometheus.storag: unknown key; allowed here: replicas, resources"),
+        ({"promtheus": {}}, "promtheus: unknown key; allowed here: alertmanager"),
+        (
+            {"exposure": {"sourceRanges": ["10.0.0.0/99"]}},
+            "exposure.sourceRanges.0: found '10.0.0.0/99'; an IP",
+        ),
+        ({"exposure": {"scheme": "internet-facing"}}, "exposure: scheme internet-facing needs sourceRanges of its own"),
+        (
+            {"exposure": {"scheme": "internet-facing", "sourceRanges": ["0.0.0.0/0"]}},
+            "without them anyone on the internet may try the login",
+        ),
+        (
+            {"exposure": {"scheme": "internet-facing", "sourceRanges": ["203.0.113.0/24"], "authentication": False}},
+            "scheme internet-facing needs authentication: true",
+        ),
+        ({"alertmanager": {"replicas": 2}}, "alertmanager.replicas: found 2; an odd number is allowed"),
+        ({"logs": {"elasticsearch": {"nodes": 4}}}, "logs.elasticsearch.nodes: found 4; an odd number is allowed"),
+        ({"alertmanager": {"teamEmail": "team"}}, "alertmanager.teamEmail: found 'team'; an e-mail address"),
+        ({"storage": {"keepData": "yes"}}, "storage.keepData: found 'yes'; input should be a valid boolean"),
+        (
+            {"traces": {"certManager": "maybe"}},
+            "traces.certManager: found 'maybe'; input should be 'existing'",
+        ),
+        ({"aws": {"accountId": "111122223333"}}, "aws.oidcIssuer: missing. Set it: pulumi config set --path"),
+        ({"grafana": "big"}, "grafana: found 'big'; "),
+        (
+            {
+                "grafana": {
+                    "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+                }
+            },
+            "limits.memory may not be below requests.memory",
+        ),
+    ],
+)
+def test_wrong_settings_are_named_with_the_remedy(tmp_path: Path, config: dict[str, Any], words: str) -> None:
+    assert words in refused(tmp_path, **config)
+
+
+def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
+    message = refused(tmp_path, prometheus={"retention": "5x"}, alertmanager={"replicas": 2}, unknown={"a": 1})
+    assert message.startswith("3 settings are wrong in stack test (nothing was registered):")
+
+
+def test_an_internet_facing_stack_with_networks_and_login_is_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    exposure = {"scheme": "internet-facing", "sourceRanges": ["203.0.113.0/24"]}
+    file.write_text(yaml.safe_dump({"config": {f"{PROJECT}:cluster": CLUSTER, f"{PROJECT}:exposure": exposure}}))
+    assert read_file(file).exposure.source_ranges == ["203.0.113.0/24"]
+
+
+def test_a_missing_stack_is_told_with_those_that_exist() -> None:
+    with pytest.raises(SettingsError, match=r"Pulumi.qa.yaml does not exist; there are: local, prod, staging"):
+        read_file(ROOT / "Pulumi.qa.yaml")
+
+
+class TestReadStack:
+    """What the program itself reads, from the engine."""
+
+    @pytest.fixture(autouse=True)
+    def _kubeconfig(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        write_kubeconfig(tmp_path / "config", "https://prod.example.com")
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+
+    @staticmethod
+    def error(values: dict[str, str], secret: list[str]) -> str:
+        pulumi.runtime.set_all_config(values, secret)
+        with patch("pulumi.get_stack", return_value="prod"), pytest.raises(SettingsError) as error:
+            read_stack()
+        return str(error.value)
+
+    def test_missing_and_plain_secrets_are_named_with_the_command(self) -> None:
+        values = configuration("prod")
+        del values[f"{PROJECT}:slackApiUrl"]
+        secret = [f"{PROJECT}:{key}" for key in secrets.PURPOSES if key != "sentryDsn"]
+        message = self.error(values, secret)
+        assert "slackApiUrl: missing (incoming webhook" in message
+        assert "pulumi config set --stack prod --secret slackApiUrl" in message
+        assert "sentryDsn: stored in clear text in Pulumi.prod.yaml" in message
+
+    def test_another_cluster_is_refused_beside_the_other_mistakes(self) -> None:
+        values = configuration("prod", {"cluster": {**CLUSTER, "context": "mangakai-prod"}, "prometheus": {"x": 1}})
+        message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+        assert (
+            "context 'mangakai-prod' leads to https://prod.example.com, but this stack belongs to https://x" in message
+        )
+        assert "prometheus.x: unknown key" in message
+
+
+def write_kubeconfig(path: Path, server: str) -> None:
+    """Write a kubeconfig whose context mangakai-prod leads to `server`."""
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "k", "cluster": {"server": server}}],
+                "contexts": [{"name": "mangakai-prod", "context": {"cluster": "k", "user": "u"}}],
+                "users": [{"name": "u", "user": {}}],
+            }
+        )
+    )
+
+
+def test_the_kubeconfig_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path / "config", "https://right")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+
+    def cluster(context: str, server: str) -> ClusterSettings:
+        return ClusterSettings(name="c", region="r", context=context, server=server)
+
+    assert kubeconfig.problems(cluster("mangakai-prod", "https://right")) == []
+    assert "leads to https://right" in kubeconfig.problems(cluster("mangakai-prod", "https://wrong"))[0]
+    assert "has no context 'other'; it has: mangakai-prod" in kubeconfig.problems(cluster("other", "https://right"))[0]
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert "it has: none" in kubeconfig.problems(cluster("mangakai-prod", "https://right"))[0]
+
+
+def test_units() -> None:
+    assert prometheus_bytes("85GB") == 85 * 2**30
+    assert prometheus_bytes("512B") == 512
+    assert to_bytes("2Gi") == 2**31
+    assert to_bytes("500m") == 0.5
