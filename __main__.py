@@ -9,6 +9,7 @@ from components.charts import Charts
 from components.cluster import connect
 from components.elk import access, elasticsearch, filebeat, kibana, logstash, operator
 from components.endpoint import Endpoint, EndpointArgs
+from components.names import AGENTS, MONITORING
 from components.namespace import Namespaces, NamespacesArgs
 from components.secrets import MonitoringSecrets, MonitoringSecretsArgs
 from components.settings import read_stack
@@ -26,10 +27,9 @@ def after(*others: pulumi.Resource) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(providers=[provider], depends_on=[*ground, *others])
 
 
-namespaces = Namespaces("namespaces", NamespacesArgs(settings.storage.keep_data), after())
-site = Site(namespaces.monitoring, charts, settings.storage.storage_class, settings.storage.keep_data)
-nodes = replace(site, namespace=namespaces.agents)
-ground.append(namespaces)
+site = Site(MONITORING, charts, settings.storage.storage_class, settings.storage.keep_data)
+nodes = replace(site, namespace=AGENTS)
+ground.append(Namespaces("namespaces", NamespacesArgs(settings.storage.keep_data), after()))
 if settings.aws:
     from components.aws import Aws, AwsArgs
 
@@ -71,8 +71,8 @@ sources = grafana.Datasources(metrics.url, alerts.url, web.authentication, log_s
 grafana_args = grafana.GrafanaArgs(site, settings.grafana, urls["grafana"], sources)
 grafana.Grafana("grafana", grafana_args, after(metrics, alerts, log_store, tracing))
 
-urls["otlp"] = tracing.otlp
 for name, url in urls.items():
-    pulumi.export("otlpEndpoint" if name == "otlp" else f"{name}Url", url)
-pulumi.export("urls", urls)
-pulumi.export("namespace", site.namespace)
+    pulumi.export(f"{name}Url", url)
+pulumi.export("otlpEndpoint", tracing.otlp)
+pulumi.export("urls", {**urls, "otlp": tracing.otlp})
+pulumi.export("namespace", MONITORING)

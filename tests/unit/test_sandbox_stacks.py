@@ -107,6 +107,18 @@ def test_a_changed_stack_is_prepared_again_with_the_salt_it_had(sandbox: Sandbox
     assert document["encryptionsalt"] == "v1:ours"
 
 
+@pytest.mark.usefixtures("calls")
+def test_settings_of_the_cluster_stand_beside_its_address(sandbox: Sandbox, project: Path) -> None:
+    prepare(sandbox, "prod", {}, {"cluster": {"admissionWebhooks": False}}, project)
+    document = yaml.safe_load(sandbox.stack_file("prod").read_text())
+    assert document["config"]["mangakai-monitoring:cluster"] == {
+        "name": "prod",
+        "admissionWebhooks": False,
+        "context": "mangakai-sandbox",
+        "server": "https://127.0.0.1:30000",
+    }
+
+
 def test_an_unknown_stack_is_named_with_those_there_are(sandbox: Sandbox, project: Path) -> None:
     with pytest.raises(SandboxError, match=r"no stack 'qa'.*the stacks are prod$"):
         prepare(sandbox, "qa", {}, project=project)

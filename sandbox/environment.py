@@ -1,0 +1,100 @@
+"""The shell environment in which `pulumi` and `kubectl` speak to a sandbox and to nothing of the user's."""
+
+import os
+import shlex
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from sandbox.layout import CHECKOUT, Sandbox
+from sandbox.programs import AMTOOL, HELM, KUBECTL, PROMTOOL, PROVIDER, PULUMI, find_pulumi
+
+# It protects throwaway secrets only, so that a shell, a test and `make up` all read the same state.
+PASSPHRASE = "sandbox"
+
+
+def environment(sandbox: Sandbox, stack: str) -> dict[str, str]:
+    """Return the variables that a shell on `sandbox` needs beside those it has, with `stack` selected."""
+    path = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry != str(sandbox.bin)]
+    local = "127.0.0.1,localhost"
+    others = os.environ.get("NO_PROXY", os.environ.get("no_proxy", ""))
+    no_proxy = others if local in others else f"{local},{others}".rstrip(",")
+    return {
+        "PATH": os.pathsep.join([str(sandbox.bin), *path]),
+        "KUBECONFIG": str(sandbox.kubeconfig),
+        "KUBECACHEDIR": str(sandbox.kubectl_cache),
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+        "PULUMI_HOME": str(sandbox.pulumi_home),
+        "PULUMI_BACKEND_URL": f"file://{sandbox.state}",
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_STACK": stack,
+        # The CLI reads PULUMI_OPTION_<FLAG> for each flag: here --config-file of every command that has it.
+        "PULUMI_OPTION_CONFIG_FILE": str(sandbox.stack_file(stack)),
+        # `pulumi stack rm` would remove the committed configuration.
+        "PULUMI_OPTION_PRESERVE_CONFIG": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        # The echo provider asks for no credentials; whatever else looks for some finds these.
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_SESSION_TOKEN": "",
+        "AWS_PROFILE": "",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def exports(variables: dict[str, str]) -> str:
+    """Return the lines that set `variables` in a POSIX shell: what `eval "$(make env)"` evaluates."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def install(sandbox: Sandbox) -> None:
+    """Fill the sandbox's `bin` and Pulumi home with the programs that are built; what is there is replaced."""
+    for folder in (sandbox.bin, sandbox.pulumi_home / "plugins", sandbox.state):
+        folder.mkdir(parents=True, exist_ok=True)
+    for program in (KUBECTL, PROMTOOL, AMTOOL, HELM):
+        if program.path.exists():
+            _link(program.path, sandbox.bin / program.file_name)
+    plugins = sandbox.pulumi_home / "plugins"
+    _link(PROVIDER.path, plugins / f"resource-kubernetes-v{PROVIDER.version}" / PROVIDER.file_name)
+    echo = plugins / f"resource-aws-v{version('pulumi-aws')}" / "pulumi-resource-aws"
+    _write_launcher(echo, CHECKOUT / "sandbox" / "aws_echo.py")
+    if not _is_pulumi_installed():
+        # A hard link: the CLI takes the language host beside its own file, resolved, and warns of any other.
+        _link_hard(PULUMI.path, sandbox.bin / PULUMI.file_name)
+        _write_launcher(sandbox.bin / "pulumi-language-python", CHECKOUT / "sandbox" / "language_host.py")
+
+
+def _is_pulumi_installed() -> bool:
+    """Return whether the user has a Pulumi of their own, that is one not from a sandbox whose `bin` is on the PATH."""
+    found = find_pulumi()
+    return found is not None and not (PULUMI.path.exists() and found.samefile(PULUMI.path))
+
+
+def _link(target: Path, link: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def _link_hard(target: Path, link: Path) -> None:
+    """Link, or copy where cache and sandbox are on different file systems."""
+    if link.exists() and link.samefile(target):
+        return
+    link.unlink(missing_ok=True)
+    try:
+        link.hardlink_to(target)
+    except OSError:
+        shutil.copy2(target, link)
+
+
+def _write_launcher(launcher: Path, script: Path) -> None:
+    """Write an executable that runs `script` in the Python of this environment."""
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    # -P: the modules beside the script are not to be imported as top-level ones.
+    launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P {shlex.quote(str(script))} "$@"\n')
+    launcher.chmod(0o755)

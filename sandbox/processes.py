@@ -1,0 +1,76 @@
+"""The processes of a sandbox: found by the path they were started with, so that no process id is trusted blindly."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from sandbox.layout import Sandbox
+
+PATIENCE_SECONDS = 15
+# Linux, where `ps` may be missing; elsewhere it is there.
+PROC = Path("/proc")
+# The name under which `running` lists the supervisor of the operators, a Python program.
+OPERATORS = "sandbox.operators"
+
+
+class SandboxError(Exception):
+    """The sandbox cannot do what was asked; the message names the cause and the remedy."""
+
+
+def run(command: list[str], env: dict[str, str] | None = None) -> str:
+    """Run a command to its end and return its standard output.
+
+    Raises SandboxError with what it wrote to standard error if it fails.
+    """
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SandboxError(f"`{' '.join(command[:4])} …` failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def running(sandbox: Sandbox) -> dict[str, list[int]]:
+    """Return the ids of the running processes of this sandbox by the name of their program."""
+    found: dict[str, list[int]] = {}
+    servers = f"{sandbox.servers}/"
+    for pid, command in _commands():
+        if command.startswith(servers):
+            found.setdefault(command.removeprefix(servers).partition(" ")[0], []).append(pid)
+        elif f"-m {OPERATORS} {sandbox.directory} " in command:
+            found.setdefault(OPERATORS, []).append(pid)
+    return found
+
+
+def _commands() -> Iterator[tuple[int, str]]:
+    """Yield the id and the command line of every process."""
+    if PROC.exists():
+        for file in PROC.glob("[0-9]*/cmdline"):
+            # One that has just ended has no file any more, or an empty one.
+            with suppress(OSError):
+                yield int(file.parent.name), file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    else:
+        for line in run(["ps", "-axww", "-o", "pid=,command="]).splitlines():
+            pid, command = line.split(maxsplit=1)
+            yield int(pid), command
+
+
+def stop(sandbox: Sandbox, *names: str) -> None:
+    """Kill the programs of these names, all of the sandbox if none is given, and wait until they are gone.
+
+    They are killed at once: nothing that they hold outlives the sandbox. Raises SandboxError if one stays.
+    """
+
+    def remaining() -> list[int]:
+        return [pid for name, pids in running(sandbox).items() if not names or name in names for pid in pids]
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while pids := remaining():
+        if time.monotonic() > deadline:
+            raise SandboxError(f"the processes {pids} of the sandbox do not end; end them by hand: kill -9 …")
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)

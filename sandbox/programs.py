@@ -1,0 +1,210 @@
+"""The programs that the sandbox runs: what each is built from, and where it lives.
+
+All of them are built from the Go module proxy. A folder of `sandbox/programs/` is the Go module that pins a program
+and everything that it is compiled from; `sandbox/build.py` builds them into `cache()`.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+MODULES = Path(__file__).parent / "programs"
+MINIMUM_PULUMI = (3, 200)
+
+GOOS = platform.system().lower()
+GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def cache() -> Path:
+    """Return the folder for what is built once: outside the checkout, so that every clone shares it."""
+    if chosen := os.environ.get("MANGAKAI_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mangakai-monitoring"
+
+
+class Group(StrEnum):
+    """Who needs a program: `make up` the first two, `make test` and `make demo` the third as well."""
+
+    ENGINE = "engine"
+    CLUSTER = "cluster"
+    TESTING = "testing"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Go module of `sandbox/programs/`, its programs built together so that they compile common packages once.
+
+    Some published modules lack files that their own build generates. Then `incomplete` is that module's path,
+    `copies` maps a missing file to the file of the module with the same content, `stubs` one to its text.
+    """
+
+    name: str
+    ldflags: str = ""
+    tags: str = ""
+    incomplete: str = ""
+    copies: dict[str, str] = field(default_factory=dict)
+    stubs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where go.mod and go.sum lie."""
+        return MODULES / self.name
+
+    def key(self) -> str:
+        """Return a short hash of everything that decides what is built."""
+        parts = [self.ldflags, self.tags, self.incomplete, *self.copies.items(), *self.stubs.items(), GOOS, GOARCH]
+        digest = hashlib.sha256(repr(parts).encode())
+        for file in sorted(self.folder.iterdir()):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        return digest.hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Program:
+    """One executable: the Go package `package` of `module`, kept under `file_name`."""
+
+    name: str
+    module: Module
+    package: str
+    version: str
+    group: Group
+    file_name: str
+
+    @property
+    def built_as(self) -> str:
+        """The name that `go build` gives: the last part of the package that is not a major version."""
+        return re.sub(r"/v\d+$", "", self.package).rsplit("/", 1)[-1]
+
+    @property
+    def path(self) -> Path:
+        """Where the executable lies once it is built."""
+        return cache() / "programs" / f"{self.name}-{self.version}-{self.module.key()}" / self.file_name
+
+
+def _assign(version_of: dict[str, str]) -> str:
+    """Return the linker flags that set string variables."""
+    return " ".join(f"-X {variable}={value}" for variable, value in version_of.items())
+
+
+PULUMI_MODULE = Module(
+    "pulumi",
+    # The Automation API refuses a CLI that does not know its version.
+    ldflags=_assign({"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.274.1"}),
+)
+_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+PROVIDER_MODULE = Module(
+    "provider",
+    ldflags=_assign(
+        {f"{_PROVIDER}/pkg/version.Version": "4.25.0", "helm.sh/helm/v3/internal/version.version": "v3.18.6"}
+    ),
+    incomplete=_PROVIDER,
+    copies={
+        "cmd/pulumi-resource-kubernetes/schema-embed.json": "cmd/pulumi-resource-kubernetes/schema.json",
+        "cmd/pulumi-resource-kubernetes/terraform-mapping-embed.json": (
+            "cmd/pulumi-resource-kubernetes/terraform-mapping.json"
+        ),
+    },
+)
+CLUSTER_MODULE = Module(
+    "cluster",
+    # Without its version the API server calls itself v0.0.0, and the charts' `kubeVersion` refuses that.
+    ldflags=_assign(
+        {
+            f"k8s.io/{package}/version.{variable}": value
+            for package in ("component-base", "client-go/pkg")
+            for variable, value in {"gitVersion": "v1.36.3", "gitMajor": "1", "gitMinor": "36"}.items()
+        }
+        | {"sigs.k8s.io/kwok/pkg/consts.Version": "v0.8.0", "github.com/prometheus/common/version.Version": "3.14.0"}
+    ),
+    # Prometheus' discovery of thirty clouds compiles longer than Prometheus, and nothing here uses it.
+    tags="remove_all_sd,enable_kubernetes_sd,enable_dns_sd",
+)
+JAEGER_MODULE = Module("jaeger-operator")
+ALERTMANAGER_MODULE = Module(
+    "alertmanager",
+    ldflags=_assign({"github.com/prometheus/common/version.Version": "0.34.0"}),
+    incomplete="github.com/prometheus/alertmanager",
+    stubs={"ui/app/dist/index.html": "Built without its pages: only the API answers.\n"},
+)
+
+
+def _program(group: Group, module: Module, package: str, version: str, name: str = "") -> Program:
+    """Return a program that is called like the last part of its package, unless `name` says otherwise."""
+    name = name or package.rsplit("/", 1)[-1]
+    return Program(name, module, package, version, group, name)
+
+
+PULUMI = _program(Group.ENGINE, PULUMI_MODULE, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "3.274.1")
+PROVIDER = _program(Group.ENGINE, PROVIDER_MODULE, f"{_PROVIDER}/cmd/pulumi-resource-kubernetes", "4.25.0")
+KUBE_APISERVER = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-apiserver", "1.36.3")
+KUBE_CONTROLLER_MANAGER = _program(
+    Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-controller-manager", "1.36.3"
+)
+KUBE_SCHEDULER = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-scheduler", "1.36.3")
+KUBECTL = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kubectl", "1.36.3")
+ETCD = _program(Group.CLUSTER, CLUSTER_MODULE, "go.etcd.io/etcd/server/v3", "3.6.16", name="etcd")
+KWOK = _program(Group.CLUSTER, CLUSTER_MODULE, "sigs.k8s.io/kwok/cmd/kwok", "0.8.0")
+KWOKCTL = _program(Group.CLUSTER, CLUSTER_MODULE, "sigs.k8s.io/kwok/cmd/kwokctl", "0.8.0")
+ECK_OPERATOR = _program(
+    Group.CLUSTER, CLUSTER_MODULE, "github.com/elastic/cloud-on-k8s/v3/cmd", "3.5.0", name="eck-operator"
+)
+JAEGER_OPERATOR = _program(Group.CLUSTER, JAEGER_MODULE, "github.com/jaegertracing/jaeger-operator", "1.65.0")
+HELM = _program(Group.TESTING, PROVIDER_MODULE, "helm.sh/helm/v3/cmd/helm", "3.18.6")
+PROMETHEUS = _program(Group.TESTING, CLUSTER_MODULE, "github.com/prometheus/prometheus/cmd/prometheus", "3.14.0")
+PROMTOOL = _program(Group.TESTING, CLUSTER_MODULE, "github.com/prometheus/prometheus/cmd/promtool", "3.14.0")
+ALERTMANAGER = _program(
+    Group.TESTING, ALERTMANAGER_MODULE, "github.com/prometheus/alertmanager/cmd/alertmanager", "0.34.0"
+)
+AMTOOL = _program(Group.TESTING, ALERTMANAGER_MODULE, "github.com/prometheus/alertmanager/cmd/amtool", "0.34.0")
+
+PROGRAMS = (
+    PULUMI,
+    PROVIDER,
+    KUBE_APISERVER,
+    KUBE_CONTROLLER_MANAGER,
+    KUBE_SCHEDULER,
+    KUBECTL,
+    ETCD,
+    KWOK,
+    KWOKCTL,
+    ECK_OPERATOR,
+    JAEGER_OPERATOR,
+    HELM,
+    PROMETHEUS,
+    PROMTOOL,
+    ALERTMANAGER,
+    AMTOOL,
+)
+
+
+def of_groups(*groups: Group) -> list[Program]:
+    """Return the programs of these groups, without a Pulumi where one is installed."""
+    installed = PULUMI if find_pulumi() else None
+    return [program for program in PROGRAMS if program.group in groups and program is not installed]
+
+
+def find_pulumi() -> Path | None:
+    """Return the installed Pulumi CLI if it is new enough and has its language host for Python beside it."""
+    found = shutil.which("pulumi")
+    if found is None:
+        return None
+    beside = (Path(found), Path(found).resolve())
+    if not any((path.parent / "pulumi-language-python").exists() for path in beside):
+        return None
+    answer = subprocess.run(
+        [found, "version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"},
+    )
+    version = re.match(r"v?(\d+)\.(\d+)\.", answer.stdout.strip())
+    if version is None or (int(version[1]), int(version[2])) < MINIMUM_PULUMI:
+        return None
+    return Path(found)
