@@ -8,7 +8,7 @@ OUT ?=
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
 
-.PHONY: help up preview env down render repair check test format lock
+.PHONY: help up preview env down render repair charts charts-check check test
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -30,6 +30,12 @@ render: .venv/runtime ## write what the pods will read, in seconds, without a cl
 
 repair: .venv/runtime ## release what a killed `pulumi up` left behind [STACK=local]
 	@$(IN_VENV) operations.repair --stack $(STACK)
+
+charts: .venv/runtime ## download the chart archives into .charts/, digests checked
+	@$(IN_VENV) operations.charts
+
+charts-check: .venv/runtime ## prove our chart values and stand-ins against official archives [CHARTS=.charts]
+	@$(IN_VENV) operations.charts_check $(if $(CHARTS),--charts $(CHARTS))
 
 check: .venv/development ## format, lint, types, shell and Makefile
 	@$(IN_VENV) operations.check

@@ -16,7 +16,7 @@ from components.settings import read_stack
 from components.site import Site
 
 settings, secrets = read_stack()
-charts = Charts(settings.charts.directory, settings.cluster.context)
+charts = Charts(settings.charts, settings.cluster.context)
 provider = connect(settings)
 app, logs, traces, web = settings.application, settings.logs, settings.traces, settings.exposure
 ground: list[pulumi.Resource] = []

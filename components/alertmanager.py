@@ -93,6 +93,7 @@ def render(settings: AlertmanagerSettings) -> str:
                     "repeat_interval": "30m",
                 },
                 {"matchers": ['severity="warning"'], "receiver": "warning-alerts", "repeat_interval": "2h"},
+                {"matchers": ['severity="none"'], "receiver": "none"},  # D-053: the Watchdog is for machines
             ],
         },
         "receivers": [
@@ -111,6 +112,7 @@ def render(settings: AlertmanagerSettings) -> str:
                 ],
             },
             {"name": "warning-alerts", "email_configs": [_email(settings.team_email, "warning")]},
+            {"name": "none"},
         ],
         "inhibit_rules": [
             {

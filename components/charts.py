@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from kubernetes import config
 
 from .pods import explain
+from .settings.platform import ChartsSettings
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,19 @@ class Charts:
     """The archives in one directory, and Releases of them.
 
     Args:
-        directory: the directory, relative to the project.
+        settings: the directory, and how long a Release may take.
         context: of the cluster in the kubeconfig: a Release that did not become ready is explained from there.
 
     Raises:
         pulumi.RunError: naming every archive that is missing.
     """
 
-    def __init__(self, directory: str, context: str) -> None:
+    def __init__(self, settings: ChartsSettings, context: str) -> None:
+        directory = settings.directory
         missing = [path.name for path in (archive(directory, chart) for chart in PINS) if not path.is_file()]
         if missing:
             raise pulumi.RunError(f"chart archives are missing in {directory}: {', '.join(missing)}. Run: make charts")
-        self._directory = directory
+        self._settings = settings
         self._why = pulumi.ErrorHook("why-not-ready", lambda failure: _say_why(failure, context))
 
     def release(
@@ -79,7 +81,6 @@ class Charts:
         namespace: str,
         values: Mapping[str, Any],
         opts: pulumi.ResourceOptions,
-        timeout: int = 600,
     ) -> kubernetes.helm.v3.Release:
         """Return a Release of `chart` called `name`, which waits until what it installs is ready.
 
@@ -89,18 +90,17 @@ class Charts:
             namespace: where the chart's objects go.
             values: without nulls: provider 4.25 drops them and later ones do not.
             opts: with the parent.
-            timeout: seconds until an install or upgrade that is not ready has failed.
         """
         return kubernetes.helm.v3.Release(
             name,
             kubernetes.helm.v3.ReleaseArgs(
                 name=name,
-                chart=str(archive(self._directory, chart)),
+                chart=str(archive(self._settings.directory, chart)),
                 version=PINS[chart].version,
                 namespace=namespace,
                 create_namespace=False,
                 values=dict(values),
-                timeout=timeout,
+                timeout=self._settings.timeout_seconds,
                 cleanup_on_fail=True,
                 max_history=5,
                 skip_await=False,

@@ -102,7 +102,7 @@ def render(cluster: ClusterSettings, exposure: ExposureSettings) -> str:
 
 def _values(args: PrometheusArgs) -> dict[str, Any]:
     settings = args.settings
-    server = {
+    server: dict[str, Any] = {
         "fullnameOverride": "prometheus",
         "configMapOverrideName": "config",
         "replicaCount": settings.replicas,
@@ -120,7 +120,6 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         ],
         "extraVolumeMounts": _MOUNTS,
         "podAntiAffinity": "soft",
-        "podDisruptionBudget": {"enabled": settings.replicas > 1, "maxUnavailable": 1},
         "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server"},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containerSecurityContext": _RESTRICTED,
@@ -132,6 +131,8 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
             "containerSecurityContext": _RESTRICTED,
         }
     }
+    if settings.replicas > 1:
+        server["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": 1}
     if args.exposure.authentication:
         server |= {
             "extraArgs": {"web.config.file": f"{_WEB}/web-config.yml"},

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -175,7 +176,10 @@ class Echo(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def serve(engine: str) -> None:
-    """Answer the engine at address `engine` until it ends this process; the port is the first line of the output."""
+    """Answer the engine at address `engine` until it ends this process or is gone itself.
+
+    The port is the first line of the output.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     server = grpc.server(ThreadPoolExecutor(max_workers=8))
@@ -183,7 +187,10 @@ def serve(engine: str) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    server.wait_for_termination()
+    cli = os.getppid()
+    while os.getppid() == cli:
+        time.sleep(0.5)
+    os._exit(0)
 
 
 if __name__ == "__main__":

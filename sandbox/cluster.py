@@ -48,6 +48,10 @@ def start(sandbox: Sandbox) -> bool:
     """
     settings = yaml.safe_dump_all(_settings(sandbox), sort_keys=False)
     settings_file = sandbox.kwok / "settings.yaml"
+    if not sandbox.kubeconfig.exists():
+        # Written last, so the cluster was never complete: kwokctl does not finish one whose creation was interrupted.
+        stop(sandbox)
+        shutil.rmtree(sandbox.kwok, ignore_errors=True)
     exists = settings_file.exists()
     if exists and settings_file.read_text() != settings:
         raise SandboxError(
@@ -62,9 +66,9 @@ def start(sandbox: Sandbox) -> bool:
     # An empty --kubeconfig keeps kwokctl from adding its context to the user's own file.
     kwokctl = [str(KWOKCTL.path), "--name", CONTEXT, "--config", str(settings_file)]
     run([*kwokctl, "create", "cluster", "--kubeconfig", ""], env=_environment(sandbox))
-    _write_kubeconfig(sandbox)
     _wait_until_ready(sandbox)
     apply(sandbox, MANIFESTS)
+    _write_kubeconfig(sandbox)
     return True
 
 
@@ -76,7 +80,7 @@ def remove(sandbox: Sandbox) -> None:
 
 def kubectl(sandbox: Sandbox, *arguments: str) -> str:
     """Run kubectl against the sandbox and return its output. Raises SandboxError if it fails."""
-    own = [f"--kubeconfig={sandbox.kubeconfig}", f"--cache-dir={sandbox.kubectl_cache}"]
+    own = [f"--kubeconfig={sandbox.cluster / 'kubeconfig.yaml'}", f"--cache-dir={sandbox.kubectl_cache}"]
     return run([str(KUBECTL.path), *own, *arguments])
 
 

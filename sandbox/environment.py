@@ -54,19 +54,23 @@ def exports(variables: dict[str, str]) -> str:
 
 def install(sandbox: Sandbox) -> None:
     """Fill the sandbox's `bin` and Pulumi home with the programs that are built; what is there is replaced."""
-    for folder in (sandbox.bin, sandbox.pulumi_home / "plugins", sandbox.state):
+    for folder in (sandbox.bin, sandbox.pulumi_home / "plugins", sandbox.state, sandbox.temporary):
         folder.mkdir(parents=True, exist_ok=True)
     for program in (KUBECTL, PROMTOOL, AMTOOL, HELM):
         if program.path.exists():
             _link(program.path, sandbox.bin / program.file_name)
     plugins = sandbox.pulumi_home / "plugins"
-    _link(PROVIDER.path, plugins / f"resource-kubernetes-v{PROVIDER.version}" / PROVIDER.file_name)
+    kubernetes = plugins / f"resource-kubernetes-v{PROVIDER.version}" / PROVIDER.file_name
+    # Started through the sandbox: one whose CLI was killed works on for minutes, and `processes` has to find it.
+    provider = sandbox.pulumi_home / PROVIDER.file_name
+    _link(PROVIDER.path, provider)
+    _write_launcher(sandbox, kubernetes, [provider])
     echo = plugins / f"resource-aws-v{version('pulumi-aws')}" / "pulumi-resource-aws"
-    _write_launcher(echo, CHECKOUT / "sandbox" / "aws_echo.py")
+    _write_launcher(sandbox, echo, _python("aws_echo.py"))
     if not _is_pulumi_installed():
         # A hard link: the CLI takes the language host beside its own file, resolved, and warns of any other.
         _link_hard(PULUMI.path, sandbox.bin / PULUMI.file_name)
-        _write_launcher(sandbox.bin / "pulumi-language-python", CHECKOUT / "sandbox" / "language_host.py")
+        _write_launcher(sandbox, sandbox.bin / "pulumi-language-python", _python("language_host.py"))
 
 
 def _is_pulumi_installed() -> bool:
@@ -76,7 +80,6 @@ def _is_pulumi_installed() -> bool:
 
 
 def _link(target: Path, link: Path) -> None:
-    link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target)
 
@@ -92,9 +95,17 @@ def _link_hard(target: Path, link: Path) -> None:
         shutil.copy2(target, link)
 
 
-def _write_launcher(launcher: Path, script: Path) -> None:
-    """Write an executable that runs `script` in the Python of this environment."""
-    launcher.parent.mkdir(parents=True, exist_ok=True)
+def _python(script: str) -> list[str | Path]:
+    """Return the command that runs a script of this folder in the Python of this environment."""
     # -P: the modules beside the script are not to be imported as top-level ones.
-    launcher.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P {shlex.quote(str(script))} "$@"\n')
+    return [sys.executable, "-P", CHECKOUT / "sandbox" / script]
+
+
+def _write_launcher(sandbox: Sandbox, launcher: Path, command: list[str | Path]) -> None:
+    """Write an executable that runs `command` with the temporary files of the sandbox."""
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    # Not through a link: what it points to may be a program of the cache.
+    launcher.unlink(missing_ok=True)
+    temporary, program = shlex.quote(str(sandbox.temporary)), shlex.join(map(str, command))
+    launcher.write_text(f'#!/bin/sh\nTMPDIR={temporary} exec {program} "$@"\n')
     launcher.chmod(0o755)

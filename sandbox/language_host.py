@@ -11,6 +11,8 @@ import os
 import runpy
 import signal
 import sys
+import threading
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -100,18 +102,32 @@ def _traceback(error: Exception, program: Path) -> str:
     return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))
 
 
+def _end(*_: object) -> None:
+    """End this process, so that temporary files are removed; a program that still runs gets a second to end."""
+    timer = threading.Timer(1, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+    sys.exit(0)
+
+
 def serve(engine: str) -> None:
-    """Answer the engine at address `engine` until it ends this process; the port is the first line of the output."""
+    """Answer the engine at address `engine` until it ends this process or is gone itself.
+
+    The port is the first line of the output.
+    """
     # Whatever a failed program leaves unawaited is no news: its failure is reported.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, _end)
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    server.wait_for_termination()
+    cli = os.getppid()
+    while os.getppid() == cli:
+        time.sleep(0.5)
+    _end()
 
 
 if __name__ == "__main__":

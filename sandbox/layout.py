@@ -49,6 +49,11 @@ class Sandbox:
         return self.directory / "kubeconfig"
 
     @property
+    def temporary(self) -> Path:
+        """Return the folder for temporary files of what runs here: some hold a key, and some are never removed."""
+        return self.directory / "tmp"
+
+    @property
     def kubectl_cache(self) -> Path:
         """Return where kubectl notes which kinds the cluster has."""
         return self.directory / "kubectl"
@@ -70,10 +75,7 @@ class Sandbox:
 
     @property
     def servers(self) -> Path:
-        """Return the folder through which kwokctl and we start every server.
-
-        The process list shows this path, which is how the processes of one sandbox are told from all others.
-        """
+        """Return the folder through which kwokctl and we start every server (see `sandbox.processes`)."""
         return self.cluster / "bin"
 
     @property

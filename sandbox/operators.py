@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from kubernetes import client, config
@@ -23,6 +25,7 @@ from sandbox.programs import ECK_OPERATOR, JAEGER_OPERATOR
 
 NAMESPACE = "monitoring"
 POLL_SECONDS = 0.5
+REQUEST_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 30.0
 # An operator that ran for as long is taken to have worked: its next failure counts as the first.
 HEALTHY_SECONDS = 60.0
@@ -67,21 +70,18 @@ class Supervised:
     failures: int = 0
     started: float = 0.0
     not_before: float = 0.0
-    was_wanted: bool = False
 
     def keep(self, groups: set[str]) -> None:
-        """Start, restart or end the process, whichever the API groups of the cluster ask for."""
+        """Start, restart or end the process, whichever the API groups that the cluster serves ask for."""
         now = self.clock()
         if self.process is not None and self.process.poll() is not None:
             self.failures = 1 if now - self.started > HEALTHY_SECONDS else self.failures + 1
             self.not_before = now + min(2.0 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
             self.process = None
         wanted = self.operator.groups <= groups
-        # A group is listed a moment before its kinds are served, and without them the operator would fail.
-        if wanted and self.was_wanted and self.process is None and now >= self.not_before:
+        if wanted and self.process is None and now >= self.not_before:
             self.process, self.started = self.spawn(self.operator), now
-        self.was_wanted = wanted
-        if not wanted:
+        elif not wanted:
             self.end()
             self.failures, self.not_before = 0, 0.0
 
@@ -141,11 +141,13 @@ def start(sandbox: Sandbox) -> bool:
     """Start the supervisor unless it runs, and return whether there was anything to do."""
     if OPERATORS in running(sandbox):
         return False
-    sandbox.logs.mkdir(parents=True, exist_ok=True)
+    for folder in (sandbox.logs, sandbox.temporary):
+        folder.mkdir(parents=True, exist_ok=True)
     with (sandbox.logs / "operators.log").open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-m", "sandbox.operators", str(sandbox.directory), str(sandbox.ports[0])],
             cwd=CHECKOUT,
+            env=os.environ | {"TMPDIR": str(sandbox.temporary)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -156,59 +158,78 @@ def start(sandbox: Sandbox) -> bool:
 
 def supervise(sandbox: Sandbox) -> None:
     """Keep the operators running until SIGTERM comes or the sandbox is removed."""
-    for pids in (running(sandbox).get(operator.name, []) for operator in operators(sandbox)):
-        for orphan in pids:
-            os.kill(orphan, signal.SIGKILL)
-    temporary = _temporary_folder(sandbox)
-
-    def spawn(operator: Operator) -> "subprocess.Popen[bytes]":
-        print(f"{time.strftime('%H:%M:%S')} starting {operator.name}", flush=True)
-        variables = {"KUBECONFIG": str(sandbox.kubeconfig), "TMPDIR": str(temporary), **operator.variables}
-        with (sandbox.logs / f"{operator.name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [str(sandbox.servers / operator.name), *operator.arguments],
-                env=os.environ | variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    supervised = [Supervised(operator, spawn) for operator in operators(sandbox)]
+    for operator in operators(sandbox):
+        for orphan in running(sandbox).get(operator.name, []):
+            os.kill(orphan, signal.SIGKILL)
+    _copy_certificate(sandbox)
+    supervised = [Supervised(operator, partial(_spawn, sandbox)) for operator in operators(sandbox)]
+    needed = frozenset[str]().union(*(one.operator.groups for one in supervised))
     api = config.new_client_from_config(str(sandbox.kubeconfig))  # type: ignore[no-untyped-call]
+    served: set[str] | None = set()
     try:
         while sandbox.kubeconfig.exists():
-            groups = _groups(api)
+            served = _served_groups(api, needed, served or set())
             for one in supervised:
-                if groups is not None:
-                    one.keep(groups)
+                if served is not None:
+                    one.keep(served)
             time.sleep(POLL_SECONDS)
     finally:
         for one in supervised:
             one.end()
 
 
-def _groups(api: client.ApiClient) -> set[str] | None:
-    """Return the API groups of the cluster, none while the operators' namespace is missing, None if it is down."""
+def _spawn(sandbox: Sandbox, operator: Operator) -> "subprocess.Popen[bytes]":
+    """Start an operator; what it says goes to a log of its own."""
+    print(f"{time.strftime('%H:%M:%S')} starting {operator.name}", flush=True)
+    with (sandbox.logs / f"{operator.name}.log").open("ab") as log:
+        return subprocess.Popen(
+            [str(sandbox.servers / operator.name), *operator.arguments],
+            env=os.environ | {"KUBECONFIG": str(sandbox.kubeconfig), **operator.variables},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _served_groups(api: client.ApiClient, needed: frozenset[str], known: set[str]) -> set[str] | None:
+    """Return those of the API groups whose kinds are served, none while the operators' namespace is missing.
+
+    `known` are those that were served before. Returns None if the API server does not answer.
+    """
     try:
-        names = {group.name for group in client.ApisApi(api).get_api_versions(_request_timeout=5).groups}
-        client.CoreV1Api(api).read_namespace(NAMESPACE, _request_timeout=5)
+        client.CoreV1Api(api).read_namespace(NAMESPACE, _request_timeout=REQUEST_SECONDS)
+        listed = client.ApisApi(api).get_api_versions(_request_timeout=REQUEST_SECONDS).groups
+        return {
+            group.name
+            for group in listed
+            if group.name in needed and (group.name in known or _has_kinds(api, group.versions[0].group_version))
+        }
     except client.ApiException as error:
-        return set() if error.status == 404 else None
+        return set() if error.status == HTTPStatus.NOT_FOUND else None
     except HTTPError:
         return None
-    return names
 
 
-def _temporary_folder(sandbox: Sandbox) -> Path:
-    """Return a temporary folder in the sandbox, with the TLS pair without which Jaeger's operator does not start."""
-    folder = sandbox.directory / "tmp"
-    pair = folder / "k8s-webhook-server" / "serving-certs"
+def _has_kinds(api: client.ApiClient, group_version: str) -> bool:
+    """Return whether a listed version of a group is served: that comes a moment later."""
+    group, version = group_version.split("/")
+    try:
+        answer = client.CustomObjectsApi(api).get_api_resources(group, version, _request_timeout=REQUEST_SECONDS)
+    except client.ApiException as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return False
+        raise
+    return bool(answer.resources)
+
+
+def _copy_certificate(sandbox: Sandbox) -> None:
+    """Put a TLS pair where Jaeger's operator, which does not start without one, looks for it: below TMPDIR."""
+    pair = sandbox.temporary / "k8s-webhook-server" / "serving-certs"
     pair.mkdir(parents=True, exist_ok=True)
     # No webhook is registered, so nobody looks at the names in it: the API server's own pair will do.
     shutil.copyfile(sandbox.cluster / "pki" / "admin.crt", pair / "tls.crt")
     shutil.copyfile(sandbox.cluster / "pki" / "admin.key", pair / "tls.key")
-    return folder
 
 
 if __name__ == "__main__":

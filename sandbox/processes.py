@@ -35,10 +35,11 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
 def running(sandbox: Sandbox) -> dict[str, list[int]]:
     """Return the ids of the running processes of this sandbox by the name of their program."""
     found: dict[str, list[int]] = {}
-    servers = f"{sandbox.servers}/"
+    directory = f"{sandbox.directory}/"
     for pid, command in _commands():
-        if command.startswith(servers):
-            found.setdefault(command.removeprefix(servers).partition(" ")[0], []).append(pid)
+        if command.startswith(directory):
+            path = command.removeprefix(directory).partition(" ")[0]
+            found.setdefault(path.rpartition("/")[2], []).append(pid)
         elif f"-m {OPERATORS} {sandbox.directory} " in command:
             found.setdefault(OPERATORS, []).append(pid)
     return found

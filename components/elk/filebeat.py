@@ -55,11 +55,12 @@ def render(logstash: str, application_namespace: str) -> dict[str, Any]:
                 "prospector.scanner.symlinks": True,
                 "parsers": [
                     {"container": {}},
-                    # A Python traceback is one event (D-101); the guide's pattern starts each.
+                    # A Python traceback is one event (D-101). What starts one: the guide's date, nginx's own, JSON, or
+                    # the client's address of an access line.
                     {
                         "multiline": {
                             "type": "pattern",
-                            "pattern": r"^\d{4}-\d{2}-\d{2}|^\{",
+                            "pattern": r"^\d{4}[-/]\d{2}[-/]\d{2}|^\{|^[0-9A-Fa-f.:]+ - ",
                             "negate": True,
                             "match": "after",
                         }

@@ -82,6 +82,10 @@ class AwsSettings(Model):
 
 
 class ChartsSettings(Model):
-    """Where the chart archives lie, relative to the project: an absolute path would differ from machine to machine."""
+    """Where the chart archives lie, relative to the project: an absolute path would differ from machine to machine.
+
+    `timeout_seconds` is how long an install or upgrade may take until it is ready.
+    """
 
     directory: str = ".charts"
+    timeout_seconds: Annotated[int, Field(ge=10, le=3600)] = 600

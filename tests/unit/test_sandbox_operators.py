@@ -8,7 +8,7 @@ import pytest
 from sandbox.operators import HEALTHY_SECONDS, LONGEST_PAUSE_SECONDS, Operator, Supervised
 
 OPERATOR = Operator("some-operator", frozenset({"a.example", "b.example"}), [], {})
-GROUPS = {"apps", "a.example", "b.example"}
+GROUPS = {"a.example", "b.example"}
 
 
 class Process:
@@ -53,18 +53,15 @@ def scene() -> Scene:
 def running(scene: Scene) -> Scene:
     """Return a scene in which the operator runs."""
     scene.supervised.keep(GROUPS)
-    scene.supervised.keep(GROUPS)
     assert scene.supervised.process is not None
     return scene
 
 
-def test_it_waits_until_every_group_was_seen_twice(scene: Scene) -> None:
-    for _ in range(2):
-        scene.supervised.keep({"apps", "a.example"})
-    scene.supervised.keep(GROUPS)
+def test_it_waits_for_every_group(scene: Scene) -> None:
+    scene.supervised.keep({"a.example"})
     assert scene.started == []
-    for _ in range(2):
-        scene.supervised.keep(GROUPS)
+    scene.supervised.keep(GROUPS)
+    scene.supervised.keep(GROUPS)
     assert len(scene.started) == 1
 
 
@@ -90,8 +87,7 @@ def test_a_failure_after_a_long_run_counts_as_the_first(running: Scene) -> None:
 
 
 def test_it_ends_when_its_groups_are_gone_and_comes_back(running: Scene) -> None:
-    running.supervised.keep({"apps"})
+    running.supervised.keep({"a.example"})
     assert running.started[0].status == -9
-    running.supervised.keep(GROUPS)
     running.supervised.keep(GROUPS)
     assert len(running.started) == 2

@@ -112,10 +112,10 @@ def test_a_program_without_its_artifacts_is_not_there() -> None:
     program = programs.JAEGER_OPERATOR
     program.path.parent.mkdir(parents=True)
     program.path.touch()
-    assert build._missing([program]) == [program]
+    assert build.missing([program]) == [program]
     artifacts.JAEGER_CRD.path.parent.mkdir(parents=True)
     artifacts.JAEGER_CRD.path.touch()
-    assert build._missing([program]) == []
+    assert build.missing([program]) == []
 
 
 def test_a_failed_build_says_why_and_keeps_what_it_has(

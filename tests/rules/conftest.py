@@ -1,0 +1,43 @@
+"""Each stack rendered into a folder of its own, in which the absolute paths of the pods lead into that folder."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.certificate import self_signed
+from components.settings import read_file
+from operations import render
+from sandbox.build import ensure
+from sandbox.programs import Group, of_groups
+from tests.program import ROOT
+from tests.rules.rendered import Rendered
+
+STACKS = ["local", "staging", "prod"]
+
+
+@pytest.fixture(scope="session")
+def _tools() -> None:
+    ensure(of_groups(Group.TESTING))
+
+
+@pytest.fixture(params=STACKS)
+def rendered(request: pytest.FixtureRequest, tmp_path: Path, _tools: None) -> Rendered:
+    """Render one stack, as its pods will have it."""
+    files = render.files(read_file(ROOT / f"Pulumi.{request.param}.yaml"))
+    pair = self_signed("dummy")
+    dummies = {
+        "pod/var/run/secrets/kubernetes.io/serviceaccount/token": "dummy",
+        "pod/var/run/secrets/kubernetes.io/serviceaccount/ca.crt": pair["tls.crt"],
+        "pod/etc/prometheus/web/password": "dummy",
+        "pod/etc/alertmanager-secrets/smtp-auth-password": "dummy",
+        "pod/etc/alertmanager-secrets/slack-api-url": "https://hooks.slack.invalid/dummy",
+    }
+    render.write(files | dummies, tmp_path)
+    for source, target in {
+        "rules": "pod/etc/prometheus/rules",
+        "scrape_configs": "pod/etc/prometheus/scrape_configs",
+        "templates": "pod/etc/alertmanager",
+    }.items():
+        shutil.copytree(tmp_path / source, tmp_path / target, dirs_exist_ok=True)
+    return Rendered(request.param, tmp_path, files)

@@ -1,0 +1,166 @@
+"""The stack `local` through the real engine, on a real API server, with the real operators."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.settings import read_file
+from operations import render
+from tests.sandbox.conftest import CANARIES, Api, Project
+
+
+@pytest.fixture(scope="module", autouse=True)
+def local(project: Project) -> Iterator[None]:
+    project.prepare("local")
+    began = time.monotonic()
+    created = project.up("local")
+    print(f"\nup: {created} in {time.monotonic() - began:.1f} s")
+    yield
+    began = time.monotonic()
+    print(f"\ndestroy: {project.destroy('local')} in {time.monotonic() - began:.1f} s")
+
+
+def test_a_second_up_and_a_preview_change_nothing(project: Project) -> None:
+    began = time.monotonic()
+    assert set(project.up("local")) == {"unchanged"}
+    up = time.monotonic() - began
+    began = time.monotonic()
+    assert project.previewed("local") == []
+    print(f"\nno change: up {up:.1f} s, preview {time.monotonic() - began:.1f} s")
+
+
+def test_the_api_server_has_what_render_writes(project: Project, api: Api) -> None:
+    files = render.files(read_file(project.folder / "Pulumi.local.yaml"))
+
+    def folder(name: str) -> dict[str, str]:
+        return {path.split("/")[1]: text for path, text in files.items() if path.startswith(f"{name}/")}
+
+    assert api.config_map("prometheus-config") == {"prometheus.yml": files["prometheus.yml"]}
+    assert api.config_map("prometheus-rules") == folder("rules")
+    assert api.config_map("prometheus-scrape-configs") == folder("scrape_configs")
+    assert api.config_map("alertmanager-config") == {"alertmanager.yml": files["alertmanager.yml"]} | folder(
+        "templates"
+    )
+    for name, text in folder("dashboards").items():
+        assert api.config_map(f"dashboard-{Path(name).stem}") == {name: text}
+
+
+WORKLOADS = ("deployments", "statefulsets", "daemonsets")
+CHANGES = [
+    ("rules/celery.yml", "> 100", "> 150", "kubernetes:core/v1:ConfigMap", "prometheus-rules"),
+    (
+        "dashboards/infrastructure.json",
+        '"MangakAI Infrastructure"',
+        '"MangakAI Infrastructure (new)"',
+        "kubernetes:core/v1:ConfigMap",
+        "dashboard-infrastructure",
+    ),
+    (
+        "components/grafana.py",
+        '"allow_sign_up": False',
+        '"allow_sign_up": True',
+        "kubernetes:helm.sh/v3:Release",
+        "grafana",
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "type_", "name"), CHANGES)
+def test_a_change_touches_one_object_in_place(
+    project: Project, api: Api, file: str, old: str, new: str, type_: str, name: str
+) -> None:
+    path = project.folder / file
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new))
+    try:
+        assert project.previewed("local") == [("update", type_, name)]
+        uid = api.get(f"/api/v1/namespaces/monitoring/configmaps/{name}")["metadata"]["uid"]
+        assert project.up("local")["updated"] == 1
+        assert api.get(f"/api/v1/namespaces/monitoring/configmaps/{name}")["metadata"]["uid"] == uid
+    finally:
+        path.write_text(before)
+        project.up("local")
+
+
+def test_secrets_are_nowhere_in_clear(project: Project, api: Api) -> None:
+    exported = project.pulumi("local", "stack", "export").stdout
+    places = {
+        "the exported state": exported,
+        "a ConfigMap": json.dumps(api.get("/api/v1/configmaps")),
+        "a workload": json.dumps(
+            [api.get(f"/apis/apps/v1/{kind}") for kind in ("deployments", "statefulsets", "daemonsets")]
+        ),
+        "a pod": json.dumps(api.get("/api/v1/pods")),
+        "a Helm record": "".join(api.helm_records()),
+    }
+    assert len(api.helm_records()) >= 10
+    for value in CANARIES.values():
+        for place, text in places.items():
+            assert value not in text, f"{value} is in {place}"
+    decoded = json.dumps(api.get("/api/v1/namespaces/monitoring/secrets/grafana-admin")["data"])
+    assert "admin-password" in decoded
+
+
+def test_no_webhook_and_no_api_service_names_a_service(api: Api) -> None:
+    for kind in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"):
+        for item in api.get(f"/apis/admissionregistration.k8s.io/v1/{kind}")["items"]:
+            assert not any("service" in hook["clientConfig"] for hook in item.get("webhooks", [])), item["metadata"][
+                "name"
+            ]
+    for item in api.get("/apis/apiregistration.k8s.io/v1/apiservices")["items"]:
+        assert not item["spec"].get("service"), item["metadata"]["name"]
+
+
+def container(workload: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(c for c in workload["spec"]["template"]["spec"]["containers"] if c["name"] == name)
+
+
+def test_the_operators_made_the_workloads(api: Api) -> None:
+    apps = "/apis/apps/v1/namespaces/monitoring"
+    for cluster in ("mangakai-logs", "mangakai-traces"):
+        elasticsearch = api.get(f"{apps}/statefulsets/{cluster}-es-default")
+        assert elasticsearch["spec"]["replicas"] == 1
+        assert container(elasticsearch, "elasticsearch")["resources"]["limits"]["memory"] == "1Gi"
+        (claim,) = elasticsearch["spec"]["volumeClaimTemplates"]
+        assert claim["spec"]["resources"]["requests"]["storage"] == "5Gi"
+        assert claim["spec"]["storageClassName"] == "standard"
+    kibana = api.get(f"{apps}/deployments/kibana-kb")
+    selector = api.get("/api/v1/namespaces/monitoring/services/kibana-external")["spec"]["selector"]
+    assert selector.items() <= kibana["spec"]["template"]["metadata"]["labels"].items()
+    assert kibana["spec"]["replicas"] == 1
+    assert api.get(f"{apps}/statefulsets/logstash-ls")["spec"]["replicas"] == 1
+    assert api.get("/api/v1/namespaces/monitoring/services/logstash-ls-beats")["spec"]["ports"][0]["port"] == 5044
+    assert api.get("/apis/apps/v1/namespaces/monitoring-agents/daemonsets/filebeat-beat-filebeat")
+    for part in ("collector", "query"):
+        jaeger = api.get(f"{apps}/deployments/mangakai-jaeger-{part}")
+        assert jaeger["spec"]["replicas"] == 1
+        (only,) = jaeger["spec"]["template"]["spec"]["containers"]
+        assert only["image"] == f"jaegertracing/jaeger-{part}:1.76.0"
+        assert "--es.server-urls=https://mangakai-traces-es-http.monitoring.svc:9200" in only["args"]
+        assert "--es.tls.enabled=true" in only["args"]
+    query = api.get("/api/v1/namespaces/monitoring/services/jaeger-external")["spec"]["selector"]
+    labels = api.get(f"{apps}/deployments/mangakai-jaeger-query")["spec"]["template"]["metadata"]["labels"]
+    assert query.items() <= labels.items()
+    cleaner = api.get("/apis/batch/v1/namespaces/monitoring/cronjobs/mangakai-jaeger-es-index-cleaner")
+    assert cleaner["spec"]["schedule"] == "55 23 * * *"
+
+
+def test_endpoints_lead_to_pods(api: Api) -> None:
+    for part in ("prometheus", "alertmanager", "grafana"):
+        slices = api.get(
+            "/apis/discovery.k8s.io/v1/namespaces/monitoring/endpointslices"
+            f"?labelSelector=kubernetes.io%2Fservice-name%3D{part}-external"
+        )["items"]
+        assert sum(len(one["endpoints"] or []) for one in slices) == 1, part
+
+
+def test_outputs(project: Project) -> None:
+    assert project.pulumi("local", "stack", "output", "grafanaUrl").stdout.strip() == "http://localhost:3000"
+    outputs = json.loads(project.pulumi("local", "stack", "output", "--json").stdout)
+    assert outputs["kibanaUrl"] == "https://localhost:5601"
+    assert outputs["urls"]["jaeger"] == outputs["jaegerUrl"] == "http://localhost:16686"

@@ -1,0 +1,126 @@
+"""The stacks of EKS on the sandbox, with the echo of AWS: up, destroy, and what production keeps."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sandbox.conftest import Api, Project
+
+CRDS = {
+    # Elastic's charts keep them, so that no cluster of logs goes with its operator.
+    "elasticsearches.elasticsearch.k8s.elastic.co",
+    "kibanas.kibana.k8s.elastic.co",
+    "logstashes.logstash.k8s.elastic.co",
+    "beats.beat.k8s.elastic.co",
+    # Helm never deletes what lies in a chart's crds/.
+    "jaegers.jaegertracing.io",
+}
+
+
+@pytest.fixture
+def on_sandbox(project: Project, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Bring a stack up, and destroy it in the end."""
+    stack: str = request.param
+    project.prepare(stack)
+    print(f"\n{stack} up: {project.up(stack)}")
+    yield stack
+    project.destroy(stack)
+
+
+def left(api: Api) -> dict[str, set[str]]:
+    """Return what is in the cluster of our namespaces and of the cluster's scope, by kind."""
+
+    def names(path: str) -> set[str]:
+        return {item["metadata"]["name"] for item in api.get(path)["items"]}
+
+    def ours(path: str) -> set[str]:
+        return {name for name in names(path) if not name.startswith(("system:", "kube-")) and name not in BUILT_IN}
+
+    return {
+        "namespaces": names("/api/v1/namespaces") & {"monitoring", "monitoring-agents"},
+        "cluster roles": ours("/apis/rbac.authorization.k8s.io/v1/clusterroles"),
+        "bindings": ours("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"),
+        "storage classes": names("/apis/storage.k8s.io/v1/storageclasses") - {"standard"},
+        "Helm records": set(map(str, range(len(api.helm_records())))),
+    }
+
+
+BUILT_IN = {"admin", "edit", "view", "cluster-admin"}
+
+
+@pytest.mark.parametrize("on_sandbox", ["staging"], indirect=True)
+def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str) -> None:
+    assert set(project.up(on_sandbox)) == {"unchanged"}
+    elasticsearch = api.get("/apis/apps/v1/namespaces/monitoring/statefulsets/mangakai-logs-es-default")
+    assert elasticsearch["spec"]["replicas"] == 1
+    assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
+
+
+def test_destroyed_staging_leaves_crds_only(api: Api) -> None:
+    assert left(api) == {
+        "namespaces": set(),
+        "cluster roles": set(),
+        "bindings": set(),
+        "storage classes": set(),
+        "Helm records": set(),
+    }
+    definitions = {
+        item["metadata"]["name"] for item in api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]
+    }
+    assert definitions >= CRDS
+
+
+class TestProduction:
+    """Production keeps its data: what a destroy leaves, the next `up` takes up."""
+
+    claims: dict[str, str]
+
+    def test_it_comes_up_at_the_guides_size(self, project: Project, api: Api) -> None:
+        project.prepare("prod")
+        print(f"\nprod up: {project.up('prod')}")
+        assert set(project.up("prod")) == {"unchanged"}
+        apps = "/apis/apps/v1/namespaces/monitoring"
+        assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2
+        assert api.get(f"{apps}/statefulsets/alertmanager")["spec"]["replicas"] == 3
+        traces = api.get(f"{apps}/statefulsets/mangakai-traces-es-default")
+        assert traces["spec"]["replicas"] == 3
+        (container,) = (c for c in traces["spec"]["template"]["spec"]["containers"] if c["name"] == "elasticsearch")
+        assert container["resources"] == {
+            "requests": {"cpu": "1", "memory": "2Gi"},
+            "limits": {"cpu": "2", "memory": "4Gi"},
+        }
+        (claim,) = traces["spec"]["volumeClaimTemplates"]
+        assert claim["spec"]["resources"]["requests"]["storage"] == "100Gi"
+        for part, resources in {
+            "collector": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+            "query": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}},
+        }.items():
+            jaeger = api.get(f"{apps}/deployments/mangakai-jaeger-{part}")
+            assert jaeger["spec"]["replicas"] == 2
+            assert jaeger["spec"]["template"]["spec"]["containers"][0]["resources"] == resources
+        type(self).claims = api.claims()
+        assert len(self.claims) == 2 + 3 + 1 + 3 + 3 + 2  # Prometheus, Alertmanager, Grafana, both stores, Logstash
+
+    def test_a_destroy_leaves_the_namespace_and_its_volumes(self, project: Project, api: Api) -> None:
+        print(f"\nprod destroy: {project.destroy('prod')}")
+        assert left(api) == {
+            "namespaces": {"monitoring"},
+            "cluster roles": set(),
+            "bindings": set(),
+            "storage classes": set(),
+            "Helm records": set(),
+        }
+        kept = api.claims()
+        # Logstash's volumes hold a queue, which ECK removes with it; everything else stays.
+        assert {name: uid for name, uid in self.claims.items() if "logstash" not in name} == kept
+        for kind in ("pods", "services", "secrets"):
+            assert api.get(f"/api/v1/namespaces/monitoring/{kind}")["items"] == [], kind
+        (config_map,) = api.get("/api/v1/namespaces/monitoring/configmaps")["items"]
+        assert config_map["metadata"]["name"] == "kube-root-ca.crt"
+
+    def test_the_next_up_takes_the_volumes(self, project: Project, api: Api) -> None:
+        project.up("prod")
+        claims = api.claims()
+        assert {name: uid for name, uid in self.claims.items() if "logstash" not in name}.items() <= claims.items()
+        project.destroy("prod")
+        api.core.delete_namespace("monitoring")

@@ -1,0 +1,120 @@
+"""Updates that are interrupted, killed or fail: what the next one, or a repair, makes of them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from operations.repair import RepairError
+from tests.sandbox.conftest import Api, Project
+
+STACK = "local"
+
+
+@pytest.fixture(autouse=True)
+def clean(project: Project) -> Iterator[None]:
+    project.prepare(STACK)
+    yield
+    project.repair(STACK)
+    project.prepare(STACK)
+    project.destroy(STACK)
+
+
+def begin(project: Project, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start the engine in a process group of its own."""
+    variables = project.environment(STACK)
+    return subprocess.Popen(
+        [str(shutil.which("pulumi", path=variables["PATH"])), *arguments, "--non-interactive"],
+        cwd=project.folder,
+        env=variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+    """Wait until `what` holds, which must be before the process ends."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert process.poll() is None, "the update ended before it could be interrupted"
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+def under_way(api: Api, status: str) -> Callable[[], bool]:
+    """Return whether Helm has a record of this status."""
+    selector = f"owner=helm,status={status}"
+    return lambda: bool(api.core.list_namespaced_secret("monitoring", label_selector=selector).items)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the engine with all that it started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_after_an_interrupt_up_alone_converges(project: Project, api: Api) -> None:
+    process = begin(project, "up", "--yes", "--skip-preview")
+    wait_for(under_way(api, "pending-install"), process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) != 0
+    project.up(STACK)
+    assert set(project.up(STACK)) == {"unchanged"}
+
+
+def test_an_install_that_was_killed_is_repaired(project: Project, api: Api) -> None:
+    process = begin(project, "up", "--yes", "--skip-preview")
+    wait_for(under_way(api, "pending-install"), process)
+    kill(process)
+    done = project.repair(STACK)
+    print("\n" + "\n".join(done))
+    assert any(line.startswith("released the lock of") for line in done)
+    assert any(line.startswith("cleared the pending operation creating") for line in done)
+    assert any("pending-install) in monitoring" in line for line in done)
+    project.up(STACK)
+    assert set(project.up(STACK)) == {"unchanged"}
+    assert project.repair(STACK) == []
+
+
+def test_an_upgrade_that_was_killed_is_repaired(project: Project, api: Api) -> None:
+    project.up(STACK)
+    before = len(api.helm_records())
+    project.prepare(STACK, prometheus={"retention": "3d"}, grafana={"storage": "1Gi"})
+    process = begin(project, "up", "--yes", "--skip-preview")
+    wait_for(under_way(api, "pending-upgrade"), process)
+    kill(process)
+    done = project.repair(STACK)
+    print("\n" + "\n".join(done))
+    assert any("prometheus v2 (pending-upgrade) in monitoring" in line for line in done)
+    assert len(api.helm_records()) == before, "a record that was not under way was removed"
+    assert project.up(STACK)["updated"] >= 1
+    arguments = api.get("/apis/apps/v1/namespaces/monitoring/statefulsets/prometheus")
+    assert "--storage.tsdb.retention.time=3d" in str(arguments)
+
+
+def test_a_running_update_is_not_repaired(project: Project, api: Api) -> None:
+    process = begin(project, "up", "--yes", "--skip-preview")
+    wait_for(under_way(api, "pending-install"), process)
+    with pytest.raises(RepairError, match=rf"is being updated by process {process.pid}: wait until it ends"):
+        project.repair(STACK)
+    assert process.wait(timeout=240) == 0
+
+
+def test_a_release_that_cannot_become_ready_says_why(project: Project) -> None:
+    # More than any node has: the pod is never scheduled.
+    too_much = {"requests": {"cpu": "100", "memory": "512Mi"}}
+    project.prepare(STACK, alertmanager={"resources": too_much}, charts={"timeoutSeconds": 15})
+    began = time.monotonic()
+    done = project.pulumi(STACK, "up", "--yes", "--skip-preview")
+    print(f"\nfailed after {time.monotonic() - began:.1f} s")
+    assert done.returncode != 0
+    assert "pod alertmanager-0: not scheduled: 0/3 nodes are available" in done.stdout
+    assert "event Pod/alertmanager-0: FailedScheduling" in done.stdout
+    project.prepare(STACK)
+    project.up(STACK)
+    assert set(project.up(STACK)) == {"unchanged"}
