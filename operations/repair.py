@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,24 @@ class RepairError(Exception):
     """The stack cannot be repaired; the message says why, and what to do."""
 
 
-def repair(stack: str, environment: dict[str, str], root: Path) -> list[str]:
+def repair(
+    stack: str, environment: dict[str, str], root: Path, end_provider: Callable[[], None] = lambda: None
+) -> list[str]:
     """Repair `stack`, and return a line for each thing that was released, cleared or removed.
 
     Args:
         stack: the stack's name.
         environment: of `pulumi`: it names the backend, the passphrase, the kubeconfig.
         root: the project's folder.
+        end_provider: ends a provider that outlived its engine, once it is known that no update is running.
 
     Raises:
         RepairError: an update is running, or the stack or its cluster cannot be reached.
     """
     pulumi = _Pulumi(stack, environment, root)
-    return [*_release_lock(pulumi), *_clear_pending(pulumi), *_remove_records(pulumi)]
+    released = list(_release_lock(pulumi))
+    end_provider()
+    return [*released, *_clear_pending(pulumi), *_remove_records(pulumi)]
 
 
 class _Pulumi:
@@ -104,11 +109,12 @@ def _remove_records(pulumi: _Pulumi) -> Iterator[str]:
     try:
         core = api.CoreV1Api(kubeconfig.new_client_from_config(file, context))  # type: ignore[no-untyped-call]
         for namespace in (MONITORING, AGENTS):
-            for record in core.list_namespaced_secret(namespace, label_selector=_UNDER_WAY).items:
-                metadata: Any = record.metadata
+            for secret in core.list_namespaced_secret(namespace, label_selector=_UNDER_WAY).items:
+                metadata: Any = secret.metadata
                 core.delete_namespaced_secret(metadata.name, namespace)
                 labels = metadata.labels
-                yield f"removed the Helm record {labels['name']} v{labels['version']} ({labels['status']}) in {namespace}"
+                record = f"{labels['name']} v{labels['version']} ({labels['status']})"
+                yield f"removed the Helm record {record} in {namespace}"
     except (ApiException, ConfigException, HTTPError) as error:
         raise RepairError(f"the cluster of context {context!r} cannot be asked for Helm's records: {error}") from error
 

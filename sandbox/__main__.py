@@ -1,7 +1,6 @@
 """The command of the sandbox, behind the Makefile's verbs: `up`, `preview`, `env`, `down`."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 

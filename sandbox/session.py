@@ -11,16 +11,19 @@ from pathlib import Path
 from components.charts import PINS, archive
 from components.settings import secrets
 from operations.repair import repair
-from sandbox import cluster, operators, preflight, stand_ins, table
+from sandbox import cluster, operators, preflight, processes, stand_ins, table
 from sandbox.build import ensure, missing
 from sandbox.environment import environment, install
 from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.processes import SandboxError
-from sandbox.programs import Group, of_groups
+from sandbox.programs import PROVIDER, Group, of_groups
 from sandbox.stacks import prepare
 
 # What a real cluster has and the sandbox has not: an API server that reaches Services, and cert-manager.
-WITHOUT_WEBHOOKS: dict[str, dict[str, object]] = {"cluster": {"admissionWebhooks": False}, "traces": {"certManager": "none"}}
+WITHOUT_WEBHOOKS: dict[str, dict[str, object]] = {
+    "cluster": {"admissionWebhooks": False},
+    "traces": {"certManager": "none"},
+}
 # Throwaway values: the sandbox holds nothing, and its stacks must be the same in each run.
 SECRETS = {key: f"sandbox-{key}-throwaway" for key in secrets.PURPOSES} | {
     "slackApiUrl": "https://hooks.slack.com/services/T000/B000/sandbox",
@@ -40,7 +43,7 @@ def start(sandbox: Sandbox, charts: Path | None) -> str:
         BuildError, SandboxError: the build or the start failed.
     """
     programs = of_groups(Group.ENGINE, Group.CLUSTER)
-    ports = {} if cluster.is_running(sandbox) else sandbox.ports._asdict()
+    ports = {} if processes.running(sandbox) else sandbox.ports._asdict()
     if lacks := preflight.check(ports, need_build=bool(missing(programs))):
         raise MachineError("this machine is not ready:\n" + "\n".join(f"  - {line}" for line in lacks))
     ensure(programs)
@@ -61,8 +64,7 @@ def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
             f"stack {others[0]} is on the sandbox, and both use the namespace monitoring. "
             f'Remove it first: eval "$(make env STACK={others[0]})" && pulumi destroy'
         )
-    for line in repair(stack, variables, CHECKOUT) if _was_interrupted(sandbox, stack) else []:
-        print(line)
+    _repair(sandbox, stack, variables)
     status = _pulumi(variables, "up", "--yes", "--skip-preview")
     if status == 0:
         outputs = json.loads(
@@ -90,8 +92,7 @@ def down(sandbox: Sandbox) -> int:
         for stack in _stacks(sandbox):
             if _has_resources(sandbox, stack):
                 variables = os.environ | environment(sandbox, stack)
-                for line in repair(stack, variables, CHECKOUT) if _was_interrupted(sandbox, stack) else []:
-                    print(line)
+                _repair(sandbox, stack, variables)
                 if _pulumi(variables, "destroy", "--yes", "--skip-preview") != 0:
                     print(f"Stack {stack} could not be destroyed; the whole sandbox goes anyway.", file=sys.stderr)
     cluster.remove(sandbox)
@@ -136,6 +137,14 @@ def _has_resources(sandbox: Sandbox, stack: str) -> bool:
     file = _state(sandbox, stack)
     deployment = json.loads(file.read_text())["checkpoint"]["latest"] if file.exists() else None
     return bool(deployment and deployment.get("resources"))
+
+
+def _repair(sandbox: Sandbox, stack: str, variables: dict[str, str]) -> None:
+    """Clear away what a killed update of `stack` left: its provider, which goes on without it, and its traces."""
+    if not _was_interrupted(sandbox, stack):
+        return
+    done = repair(stack, variables, CHECKOUT, lambda: processes.stop(sandbox, PROVIDER.name))
+    print("\n".join(done))
 
 
 def _was_interrupted(sandbox: Sandbox, stack: str) -> bool:

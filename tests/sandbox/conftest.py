@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from kubernetes import client, config
 
 from components.settings import secrets
 from operations.repair import repair
-from sandbox import cluster, operators, session, stand_ins
+from sandbox import cluster, operators, processes, session, stand_ins
 from sandbox.build import ensure
 from sandbox.environment import environment, install
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
-from sandbox.programs import Group, of_groups
+from sandbox.programs import PROVIDER, Group, of_groups
 from sandbox.stacks import prepare
 
 FIRST_PORT = 28443
@@ -43,8 +44,8 @@ class Project:
 
     def prepare(self, stack: str, **settings: dict[str, object]) -> None:
         """Lay `settings` over those of `stack`, which then is what the engine reads."""
-        charts = {"directory": os.path.relpath(self.sandbox.directory / "charts", self.folder)}
-        overlay = {**session.WITHOUT_WEBHOOKS, "charts": charts}
+        charts: dict[str, object] = {"directory": os.path.relpath(self.sandbox.directory / "charts", self.folder)}
+        overlay: dict[str, dict[str, object]] = {**session.WITHOUT_WEBHOOKS, "charts": charts}
         for key, values in settings.items():
             overlay[key] = {**overlay.get(key, {}), **values}
         prepare(self.sandbox, stack, CANARIES, overlay, self.folder)
@@ -85,7 +86,8 @@ class Project:
 
     def repair(self, stack: str) -> list[str]:
         """Repair `stack` as `make up` does."""
-        return repair(stack, self.environment(stack), self.folder)
+        end_provider = partial(processes.stop, self.sandbox, PROVIDER.name)
+        return repair(stack, self.environment(stack), self.folder, end_provider)
 
 
 def changes(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
@@ -100,24 +102,20 @@ def changes(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 class Api:
     """The API server of the sandbox."""
 
-    client: client.ApiClient
+    connection: client.ApiClient
 
     @property
     def core(self) -> client.CoreV1Api:
-        return client.CoreV1Api(self.client)
-
-    @property
-    def apps(self) -> client.AppsV1Api:
-        return client.AppsV1Api(self.client)
+        return client.CoreV1Api(self.connection)
 
     def get(self, path: str) -> Any:
         """Return what lies at a path of the API."""
-        answer = self.client.call_api(
-            *self.client.param_serialize(
+        answer = self.connection.call_api(
+            *self.connection.param_serialize(
                 "GET", path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
             )
         )
-        return json.loads(answer.read())
+        return json.loads(answer.read())  # type: ignore[no-untyped-call]
 
     def config_map(self, name: str, namespace: str = "monitoring") -> dict[str, str]:
         """Return the data of a ConfigMap."""

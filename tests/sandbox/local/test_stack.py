@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,6 @@ import pytest
 from components.settings import read_file
 from operations import render
 from tests.sandbox.conftest import CANARIES, Api, Project
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local(project: Project) -> Iterator[None]:
-    project.prepare("local")
-    began = time.monotonic()
-    created = project.up("local")
-    print(f"\nup: {created} in {time.monotonic() - began:.1f} s")
-    yield
-    began = time.monotonic()
-    print(f"\ndestroy: {project.destroy('local')} in {time.monotonic() - began:.1f} s")
 
 
 def test_a_second_up_and_a_preview_change_nothing(project: Project) -> None:
