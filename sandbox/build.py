@@ -19,6 +19,9 @@ from sandbox.artifacts import ARTIFACTS, Artifact
 from sandbox.programs import GOARCH, GOOS, PROGRAMS, Group, Module, Program, cache, of_groups
 from sandbox.progress import Progress
 
+# How many bytes of compiled packages are kept for the next module; with them building takes less than 10 GB of disk.
+COMPILED = 3_000_000_000
+
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -90,6 +93,7 @@ def _build(programs: list[Program]) -> None:
                 _compile(group, packages.result(), progress)
                 _publish(group)
                 progress.end("built")
+                _trim()
         except BaseException:
             progress.abandon()
             fetcher.shutdown(wait=False, cancel_futures=True)
@@ -134,9 +138,8 @@ def _compile(group: list[Program], packages: int, progress: Progress) -> None:
     def tell(compiled: int) -> None:
         progress.refresh(f"{compiled} of up to {packages} packages ")
 
-    flags = ["-v", "-o", f"{_built(module)}/", f"-tags={module.tags}", f"-ldflags=-s -w {module.ldflags}"]
     if missing := _to_compile(group):
-        _go(module, ["build", *flags, *missing], tell)
+        _go(module, ["build", "-v", "-o", f"{_built(module)}/", *module.flags, *missing], tell)
 
 
 def _publish(group: list[Program]) -> None:
@@ -152,6 +155,13 @@ def _publish(group: list[Program]) -> None:
         if not program.path.exists():
             program.path.parent.mkdir(parents=True, exist_ok=True)
             (_built(program.module) / program.built_as).replace(program.path)
+
+
+def _trim() -> None:
+    """Drop the compiled packages once they are many: the next module shares few of them, and they fill the disk."""
+    compiled = _folder() / "go-build"
+    if sum(file.stat().st_size for file in compiled.rglob("*")) > COMPILED:
+        shutil.rmtree(compiled)
 
 
 def _source(module: Module, go_module: str) -> Path:
@@ -177,7 +187,9 @@ def _go(module: Module, arguments: list[str], tell: Callable[[int], None] | None
         "CGO_ENABLED": "0",
         "GOARCH": GOARCH,
         "GOCACHE": str(_folder() / "go-build"),
-        "GOFLAGS": "-mod=readonly -modcacherw -trimpath -buildvcs=false",
+        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+        # The compiler collects less garbage: an eighth faster, and with 0.5 GB at most still small.
+        "GOGC": "400",
         "GOMODCACHE": str(_folder() / "modules"),
         "GOOS": GOOS,
         "GOTMPDIR": str(temporary),
