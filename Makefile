@@ -41,7 +41,9 @@ check: .venv/development ## format, lint, types, shell and Makefile
 	@$(IN_VENV) operations.check
 
 test: .venv/development ## every test, building and starting what they need
-	@$(IN_VENV) pytest
+	@$(IN_VENV) pytest -m 'not built' tests/unit
+	@$(IN_VENV) sandbox.build engine cluster testing
+	@$(IN_VENV) pytest -m built
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: set PYTHON=")'

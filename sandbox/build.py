@@ -124,11 +124,11 @@ def _complete(module: Module, work: Path) -> None:
     """Put the files that a published module lacks into a copy of it, and build from that copy."""
     source = work / "source"
     shutil.copytree(_source(module, module.incomplete), source)
-    for missing, same in module.copies.items():
-        shutil.copyfile(source / same, source / missing)
-    for missing, text in module.stubs.items():
-        (source / missing).parent.mkdir(parents=True, exist_ok=True)
-        (source / missing).write_text(text)
+    for lacked, same in module.copies.items():
+        shutil.copyfile(source / same, source / lacked)
+    for lacked, text in module.stubs.items():
+        (source / lacked).parent.mkdir(parents=True, exist_ok=True)
+        (source / lacked).write_text(text)
     _go(module, ["mod", "edit", f"-replace={module.incomplete}=./source"])
 
 
@@ -138,8 +138,8 @@ def _compile(group: list[Program], packages: int, progress: Progress) -> None:
     def tell(compiled: int) -> None:
         progress.refresh(f"{compiled} of up to {packages} packages ")
 
-    if missing := _to_compile(group):
-        _go(module, ["build", "-v", "-o", f"{_built(module)}/", *module.flags, *missing], tell)
+    if packages_left := _to_compile(group):
+        _go(module, ["build", "-v", "-o", f"{_built(module)}/", *module.flags, *packages_left], tell)
 
 
 def _publish(group: list[Program]) -> None:

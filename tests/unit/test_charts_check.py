@@ -6,10 +6,9 @@ import pytest
 
 from operations.charts_check import Release, ignored_values
 from operations.manifest_diff import differences, read
-from sandbox.programs import HELM
 
 
-@pytest.mark.skipif(not HELM.path.exists(), reason="helm is not built yet: python -m sandbox.build testing")
+@pytest.mark.built
 def test_a_value_that_a_chart_does_not_know_is_found(tmp_path: Path) -> None:
     (tmp_path / "templates").mkdir()
     (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: small\nversion: 1.0.0\n")

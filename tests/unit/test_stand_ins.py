@@ -76,7 +76,7 @@ def helm_template(release: Release, values: dict[str, Any]) -> subprocess.Comple
     )
 
 
-@pytest.mark.skipif(not HELM.path.exists(), reason="helm is not built yet: python -m sandbox.build testing")
+@pytest.mark.built
 def test_stand_ins_take_the_values_of_every_stack_and_refuse_others() -> None:
     releases = [one for one in releases_of(STACKS) if one.chart in STAND_INS]
     assert {one.chart for one in releases} == set(STAND_INS)
