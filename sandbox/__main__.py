@@ -7,7 +7,6 @@ from pathlib import Path
 from operations.repair import RepairError
 from sandbox import session
 from sandbox.build import BuildError
-from sandbox.environment import environment, exports
 from sandbox.layout import Sandbox
 from sandbox.processes import SandboxError
 
@@ -40,7 +39,7 @@ def main() -> int:
                 return session.preview(sandbox, arguments.stack, arguments.charts)
             case "down":
                 return session.down(sandbox)
-        print(exports(environment(sandbox, arguments.stack)), end="")
+        print(session.shell(sandbox, arguments.stack), end="")
     except session.MachineError as error:
         print(error, file=sys.stderr)
         return 2

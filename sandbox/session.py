@@ -13,7 +13,7 @@ from components.settings import secrets
 from operations.repair import repair
 from sandbox import cluster, operators, preflight, processes, stand_ins, table
 from sandbox.build import ensure, missing
-from sandbox.environment import environment, install
+from sandbox.environment import environment, exports, install
 from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.processes import SandboxError
 from sandbox.programs import PROVIDER, Group, of_groups
@@ -78,6 +78,19 @@ def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
     return status
 
 
+def shell(sandbox: Sandbox, stack: str) -> str:
+    """Return the lines that make a shell speak to `stack` on the sandbox, which must be there.
+
+    Raises:
+        SandboxError: there is no sandbox yet.
+    """
+    if not sandbox.kubeconfig.exists():
+        raise SandboxError("there is no sandbox yet: run make up first")
+    if not sandbox.stack_file(stack).exists():
+        prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": _charts(sandbox, None)}})
+    return exports(environment(sandbox, stack))
+
+
 def preview(sandbox: Sandbox, stack: str, charts: Path | None) -> int:
     """Show what `pulumi up` would change in `stack`, object by object. Returns the engine's exit status."""
     return _pulumi(_ready(sandbox, stack, charts), "preview", "--diff")
@@ -119,7 +132,7 @@ def _charts(sandbox: Sandbox, given: Path | None) -> str:
         stand_ins.pack(directory)
         what = "Elastic's own, and the sandbox's stand-ins for Prometheus, Alertmanager, Grafana and Jaeger's operator"
     relative = os.path.relpath(directory, CHECKOUT)
-    print(f"Charts: {what} ({relative})")
+    print(f"Charts: {what} ({relative})", file=sys.stderr)
     return relative
 
 

@@ -1,0 +1,60 @@
+"""What a cluster lacks is named before anything is registered."""
+
+import re
+
+from components.cluster import missing
+from components.settings import Settings
+from tests.sandbox.conftest import Api, Project
+
+CLUSTER = {"name": "c", "region": "r", "context": "x", "server": "https://x"}
+
+
+def test_what_a_cluster_lacks_is_named_with_the_remedy(api: Api) -> None:
+    settings = Settings.model_validate(
+        {
+            "cluster": CLUSTER,
+            "storage": {"storageClass": "fast"},
+            "application": {"namespace": "elsewhere"},
+            "traces": {"certManager": "existing"},
+        }
+    )
+    assert missing(settings, api.connection) == [
+        "storage.storageClass: there is no StorageClass 'fast': create it, or name another",
+        "traces.certManager: existing needs cert-manager: install it, or set none",
+        "application.namespace: there is no namespace 'elsewhere': deploy the application first, "
+        "or: kubectl create namespace elsewhere",
+    ]
+
+
+def test_what_a_cluster_has_is_not_named(api: Api) -> None:
+    settings = Settings.model_validate(
+        {
+            "cluster": CLUSTER,
+            "traces": {"certManager": "none"},
+            "aws": {"accountId": "111122223333", "oidcIssuer": "oidc.eks.ap-southeast-1.amazonaws.com/id/A1"},
+        }
+    )
+    assert missing(settings, api.connection) == []
+
+
+def test_the_engine_shows_it_and_registers_nothing(project: Project) -> None:
+    project.prepare("local", traces={"certManager": "existing"}, application={"namespace": "elsewhere"})
+    done = project.pulumi("local", "preview")
+    assert done.returncode != 0
+    assert "cluster mangakai-local is not ready (nothing was registered):" in done.stdout
+    assert "traces.certManager: existing needs cert-manager" in done.stdout
+    assert "there is no namespace 'elsewhere'" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not re.search(r"kubernetes:.* create", done.stdout)
+    project.prepare("local")
+
+
+def test_wrong_settings_come_without_a_traceback(project: Project) -> None:
+    project.prepare("local", prometheus={"retention": "5x"}, alertmanager={"replicas": 2})
+    done = project.pulumi("local", "preview")
+    assert done.returncode != 0
+    assert "2 settings are wrong in stack local (nothing was registered):" in done.stdout
+    assert "prometheus.retention: found '5x'" in done.stdout
+    assert "alertmanager.replicas: found 2" in done.stdout
+    assert "Traceback" not in done.stdout
+    project.prepare("local")
