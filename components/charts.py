@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from kubernetes import config
 
-from .pods import explain
+from .rollout import explain, make_way
 from .settings.platform import ChartsSettings
 
 
@@ -72,7 +72,10 @@ class Charts:
         if missing:
             raise pulumi.RunError(f"chart archives are missing in {directory}: {', '.join(missing)}. Run: make charts")
         self._settings = settings
-        self._why = pulumi.ErrorHook("why-not-ready", lambda failure: _say_why(failure, context))
+        self._hooks = pulumi.ResourceHookBinding(
+            before_update=[pulumi.ResourceHook("make-way", lambda update: _make_way(update, context))],
+            on_error=[pulumi.ErrorHook("why-not-ready", lambda failure: _say_why(failure, context))],
+        )
 
     def release(
         self,
@@ -105,10 +108,16 @@ class Charts:
                 max_history=5,
                 skip_await=False,
             ),
-            pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[self._why]))
-            ),
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=self._hooks)),
         )
+
+
+def _make_way(update: pulumi.ResourceHookArgs, context: str) -> None:
+    """Take what a failed try has left out of the way of this one."""
+    inputs = update.new_inputs or {}
+    client = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
+    for line in make_way(client, str(inputs.get("name")), str(inputs.get("namespace"))):
+        pulumi.log.warn(line)
 
 
 def _say_why(failure: pulumi.ErrorHookArgs, context: str) -> bool:

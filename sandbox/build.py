@@ -81,7 +81,7 @@ def _build(programs: list[Program]) -> None:
     by_module: dict[str, list[Program]] = {}
     for program in programs:
         by_module.setdefault(program.module.name, []).append(program)
-    print(f"Building {len(programs)} programs, once, into {cache()}", file=sys.stderr, flush=True)
+    print(f"Programs to build, once, into {cache()}: {len(programs)}", file=sys.stderr, flush=True)
     progress = Progress(len(by_module))
     with ThreadPoolExecutor(max_workers=1) as fetcher:
         fetched = [fetcher.submit(_fetch, group) for group in by_module.values()]

@@ -1,4 +1,4 @@
-"""Why pods are not ready, in words."""
+"""What keeps a Helm release from becoming ready: said in words, and moved out of the way of the next try."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -28,6 +28,44 @@ def explain(client: api.ApiClient, release: str, namespace: str) -> list[str]:
     if not pods:
         waiting = [f"release {release}: no pod was created in namespace {namespace}"]
     return [*waiting, *_last(events, release)]
+
+
+def make_way(client: api.ApiClient, release: str, namespace: str) -> list[str]:
+    """Remove what would keep the next upgrade of a failed release waiting, and return a line for each such thing.
+
+    A StatefulSet does not replace a pod that never became ready, not even by a right one. So it goes without its other
+    pods, and the upgrade makes it anew around them; volumes stay.
+    Source: "Forced rollback" in the documentation of StatefulSets.
+
+    Args:
+        client: of the cluster.
+        release: the Helm release, about to be upgraded.
+        namespace: of the release.
+    """
+    core, apps = api.CoreV1Api(client), api.AppsV1Api(client)
+    if not _has_failed(core, release, namespace):
+        return []
+    selector = f"app.kubernetes.io/instance={release}"
+    pods: list[Any] = core.list_namespaced_pod(namespace, label_selector=selector).items
+    stateful_sets: list[Any] = apps.list_namespaced_stateful_set(namespace, label_selector=selector).items
+    removed = []
+    for stateful_set in stateful_sets:
+        uid = stateful_set.metadata.uid
+        owned = [pod for pod in pods if any(owner.uid == uid for owner in pod.metadata.owner_references or [])]
+        stuck = [pod.metadata.name for pod in owned if any(_reasons(pod))]
+        if stuck:
+            apps.delete_namespaced_stateful_set(stateful_set.metadata.name, namespace, propagation_policy="Orphan")
+            for pod in stuck:
+                core.delete_namespaced_pod(pod, namespace)
+            removed.append(f"release {release} failed before: {', '.join(stuck)} removed, so that this try can go on")
+    return removed
+
+
+def _has_failed(core: api.CoreV1Api, release: str, namespace: str) -> bool:
+    """Return whether the last install or upgrade that Helm remembers has failed."""
+    records: list[Any] = core.list_namespaced_secret(namespace, label_selector=f"owner=helm,name={release}").items
+    last = max(records, key=lambda record: int(record.metadata.labels["version"]), default=None)
+    return last is not None and last.metadata.labels["status"] == "failed"
 
 
 def _reasons(pod: Any) -> Iterable[str]:
