@@ -14,7 +14,7 @@ from operations.repair import repair
 from sandbox import cluster, operators, preflight, processes, stand_ins, table
 from sandbox.build import ensure, missing
 from sandbox.environment import environment, exports, install
-from sandbox.layout import CHECKOUT, Sandbox
+from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.processes import SandboxError
 from sandbox.programs import PROVIDER, Group, of_groups
 from sandbox.stacks import prepare
@@ -58,8 +58,7 @@ def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
     """Bring `stack` up by the real engine and show where it answers. Returns the engine's exit status."""
     began = time.monotonic()
     variables = _ready(sandbox, stack, charts)
-    others = [name for name in _stacks(sandbox) if name != stack and _has_resources(sandbox, name)]
-    if others:
+    if others := _others(sandbox, stack):
         raise SandboxError(
             f"stack {others[0]} is on the sandbox, and both use the namespace monitoring. "
             f'Remove it first: eval "$(make env STACK={others[0]})" && pulumi destroy'
@@ -92,8 +91,19 @@ def shell(sandbox: Sandbox, stack: str) -> str:
 
 
 def preview(sandbox: Sandbox, stack: str, charts: Path | None) -> int:
-    """Show what `pulumi up` would change in `stack`, object by object. Returns the engine's exit status."""
-    return _pulumi(_ready(sandbox, stack, charts), "preview", "--diff")
+    """Show what `pulumi up` would change in `stack`, object by object. Returns the engine's exit status.
+
+    Where another stack is up, whose objects have the same names, it is previewed on an empty cluster beside it.
+    """
+    others = _others(sandbox, stack)
+    if not others:
+        return _pulumi(_ready(sandbox, stack, charts), "preview", "--diff")
+    print(f"Stack {others[0]} is on the sandbox: {stack} is previewed on a cluster of its own.", file=sys.stderr)
+    beside = Sandbox(sandbox.directory.with_name(".sandbox-preview"), ports_from(max(sandbox.ports) + 1))
+    try:
+        return _pulumi(_ready(beside, stack, charts), "preview", "--diff")
+    finally:
+        cluster.remove(beside)
 
 
 def down(sandbox: Sandbox) -> int:
@@ -140,6 +150,10 @@ def _stacks(sandbox: Sandbox) -> list[str]:
     return sorted(
         path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in sandbox.project.glob("Pulumi.*.yaml")
     )
+
+
+def _others(sandbox: Sandbox, stack: str) -> list[str]:
+    return [name for name in _stacks(sandbox) if name != stack and _has_resources(sandbox, name)]
 
 
 def _state(sandbox: Sandbox, stack: str) -> Path:
