@@ -19,8 +19,8 @@ from sandbox.artifacts import ARTIFACTS, Artifact
 from sandbox.programs import GOARCH, GOOS, PROGRAMS, Group, Module, Program, cache, of_groups
 from sandbox.progress import Progress
 
-# How many bytes of compiled packages are kept for the next module; with them building takes less than 10 GB of disk.
-COMPILED = 3_000_000_000
+# Compiled packages above this size, in bytes, are a tenth of all and fill nine tenths of the disk.
+LARGE = 300_000
 
 _running: set[subprocess.Popen[bytes]] = set()
 
@@ -77,23 +77,25 @@ def _lock() -> Iterator[None]:
 
 
 def _build(programs: list[Program]) -> None:
-    """Build the programs module by module, while those of the next module are being fetched."""
+    """Build the programs one after another, while what those of the next module need is being fetched."""
     by_module: dict[str, list[Program]] = {}
     for program in programs:
         by_module.setdefault(program.module.name, []).append(program)
     print(f"Programs to build, once, into {cache()}: {len(programs)}", file=sys.stderr, flush=True)
-    progress = Progress(len(by_module))
+    progress = Progress(len(programs))
     with ThreadPoolExecutor(max_workers=1) as fetcher:
-        fetched = [fetcher.submit(_fetch, group) for group in by_module.values()]
+        fetching = [fetcher.submit(_fetch, group) for group in by_module.values()]
         try:
-            for group, packages in zip(by_module.values(), fetched, strict=True):
-                progress.start(", ".join(program.name for program in group))
-                while not wait([packages], timeout=1).done:
-                    progress.refresh("fetching ")
-                _compile(group, packages.result(), progress)
-                _publish(group)
-                progress.end("built")
-                _trim()
+            for group, fetched in zip(by_module.values(), fetching, strict=True):
+                for program in group:
+                    progress.start(program.name)
+                    while not wait([fetched], timeout=1).done:
+                        progress.refresh("fetching ")
+                    fetched.result()
+                    _compile(program, progress)
+                    _publish(program)
+                    progress.end("built")
+                _trim(group[0].module)
         except BaseException:
             progress.abandon()
             fetcher.shutdown(wait=False, cancel_futures=True)
@@ -102,22 +104,20 @@ def _build(programs: list[Program]) -> None:
             raise
 
 
-def _fetch(group: list[Program]) -> int:
-    """Fetch what the programs of one module are compiled from; return the number of packages."""
+def _fetch(group: list[Program]) -> None:
+    """Fetch what the programs of one module are compiled from."""
     module = group[0].module
     work = _work(module)
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(module.folder, work)
     if module.incomplete:
         _complete(module, work)
-    if packages := _to_compile(group):
-        return _go(module, ["list", "-deps", f"-tags={module.tags}", *packages]).count("\n")
-    return 0
-
-
-def _to_compile(group: list[Program]) -> list[str]:
-    """Return the packages of the programs that are not there; one that is may still lack an artifact."""
-    return [program.package for program in group if not program.path.exists()]
+    # A program that is there may still lack an artifact.
+    if packages := [program.package for program in group if not program.path.exists()]:
+        _go(module, ["list", "-deps", f"-tags={module.tags}", *packages])
+    # They are unpacked by now, and a fifth of the modules' size.
+    for archive in (_fetched(module) / "cache" / "download").rglob("*.zip"):
+        archive.unlink()
 
 
 def _complete(module: Module, work: Path) -> None:
@@ -132,36 +132,34 @@ def _complete(module: Module, work: Path) -> None:
     _go(module, ["mod", "edit", f"-replace={module.incomplete}=./source"])
 
 
-def _compile(group: list[Program], packages: int, progress: Progress) -> None:
-    module = group[0].module
+def _compile(program: Program, progress: Progress) -> None:
+    def tell(packages: int) -> None:
+        progress.refresh(f"{packages} packages compiled for ")
 
-    def tell(compiled: int) -> None:
-        progress.refresh(f"{compiled} of up to {packages} packages ")
-
-    if packages_left := _to_compile(group):
-        _go(module, ["build", "-v", "-o", f"{_built(module)}/", *module.flags, *packages_left], tell)
+    if not program.path.exists():
+        _go(program.module, ["build", "-v", "-o", str(_built(program)), *program.module.flags, program.package], tell)
 
 
-def _publish(group: list[Program]) -> None:
+def _publish(program: Program) -> None:
     """Move what is built to where it is used: each is there whole, or not at all."""
-    for program in group:
-        for artifact in _artifacts(program):
-            partial = _folder() / "partial"
-            artifact.make(_source(program.module, artifact.go_module) / artifact.source, partial)
-            artifact.path.parent.mkdir(parents=True, exist_ok=True)
-            if artifact.path.is_dir():
-                shutil.rmtree(artifact.path)
-            partial.replace(artifact.path)
-        if not program.path.exists():
-            program.path.parent.mkdir(parents=True, exist_ok=True)
-            (_built(program.module) / program.built_as).replace(program.path)
+    for artifact in _artifacts(program):
+        partial = _folder() / "partial"
+        artifact.make(_source(program.module, artifact.go_module) / artifact.source, partial)
+        artifact.path.parent.mkdir(parents=True, exist_ok=True)
+        if artifact.path.is_dir():
+            shutil.rmtree(artifact.path)
+        partial.replace(artifact.path)
+    if not program.path.exists():
+        program.path.parent.mkdir(parents=True, exist_ok=True)
+        _built(program).replace(program.path)
 
 
-def _trim() -> None:
-    """Drop the compiled packages once they are many: the next module shares few of them, and they fill the disk."""
-    compiled = _folder() / "go-build"
-    if sum(file.stat().st_size for file in compiled.rglob("*")) > COMPILED:
-        shutil.rmtree(compiled)
+def _trim(module: Module) -> None:
+    """Drop what the next modules hardly share, so that building takes less than 10 GB of disk."""
+    shutil.rmtree(_fetched(module))
+    for file in (_folder() / "go-build").rglob("*"):
+        if file.stat().st_size > LARGE:
+            file.unlink()
 
 
 def _source(module: Module, go_module: str) -> Path:
@@ -169,12 +167,17 @@ def _source(module: Module, go_module: str) -> Path:
     return Path(json.loads(_go(module, ["mod", "download", "-json", go_module]))["Dir"])
 
 
+def _fetched(module: Module) -> Path:
+    """Return the module cache of one module: some of it is fetched again for the next, all of it goes at once."""
+    return _folder() / "modules" / module.name
+
+
 def _work(module: Module) -> Path:
     return _folder() / "work" / module.name
 
 
-def _built(module: Module) -> Path:
-    return _folder() / "built" / module.name
+def _built(program: Program) -> Path:
+    return _folder() / f"{program.name}.built"
 
 
 def _go(module: Module, arguments: list[str], tell: Callable[[int], None] | None = None) -> str:
@@ -190,7 +193,7 @@ def _go(module: Module, arguments: list[str], tell: Callable[[int], None] | None
         "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
         # The compiler collects less garbage: an eighth faster, and with 0.5 GB at most still small.
         "GOGC": "400",
-        "GOMODCACHE": str(_folder() / "modules"),
+        "GOMODCACHE": str(_fetched(module)),
         "GOOS": GOOS,
         "GOTMPDIR": str(temporary),
         "GOTOOLCHAIN": "local",

@@ -38,7 +38,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module of `sandbox/programs/`, its programs built together so that they compile common packages once.
+    """A Go module of `sandbox/programs/`; its programs compile what they have in common once.
 
     Some published modules lack files that their own build generates. Then `incomplete` is that module's path,
     `copies` maps a missing file to the file of the module with the same content, `stubs` one to its text.
@@ -58,8 +58,9 @@ class Module:
 
     @property
     def flags(self) -> list[str]:
-        """The flags of `go build`: nothing for a debugger, which the compiler would spend a tenth of its time on."""
-        return ["-trimpath", "-gcflags=all=-dwarf=false", f"-tags={self.tags}", f"-ldflags=-s -w {self.ldflags}"]
+        """The flags of `go build`: nothing for a debugger, and nothing inlined, which saves a third of the time."""
+        speed = ["-gcflags=all=-dwarf=false -l", "-pgo=off"]
+        return ["-trimpath", *speed, f"-tags={self.tags}", f"-ldflags=-s -w {self.ldflags}"]
 
     def key(self) -> str:
         """Return a short hash of everything that decides what is built."""
@@ -80,11 +81,6 @@ class Program:
     version: str
     group: Group
     file_name: str
-
-    @property
-    def built_as(self) -> str:
-        """The name that `go build` gives: the last part of the package that is not a major version."""
-        return re.sub(r"/v\d+$", "", self.package).rsplit("/", 1)[-1]
 
     @property
     def path(self) -> Path:
@@ -160,7 +156,7 @@ ECK_OPERATOR = _program(
     Group.CLUSTER, CLUSTER_MODULE, "github.com/elastic/cloud-on-k8s/v3/cmd", "3.5.0", name="eck-operator"
 )
 JAEGER_OPERATOR = _program(Group.CLUSTER, JAEGER_MODULE, "github.com/jaegertracing/jaeger-operator", "1.65.0")
-# Only tests use Helm, but beside the provider it compiles in seconds, alone in minutes.
+# Only tests use Helm, but the provider is compiled from the same packages: it costs seconds here, minutes alone.
 HELM = _program(Group.ENGINE, PROVIDER_MODULE, "helm.sh/helm/v3/cmd/helm", "3.18.6")
 PROMETHEUS = _program(Group.TESTING, CLUSTER_MODULE, "github.com/prometheus/prometheus/cmd/prometheus", "3.14.0")
 PROMTOOL = _program(Group.TESTING, CLUSTER_MODULE, "github.com/prometheus/prometheus/cmd/promtool", "3.14.0")
@@ -173,8 +169,8 @@ AMTOOL = _program(Group.TESTING, ALERTMANAGER_MODULE, "github.com/prometheus/ale
 PROGRAMS = (
     JAEGER_OPERATOR,
     PULUMI,
-    PROVIDER,
     HELM,
+    PROVIDER,
     KUBE_APISERVER,
     KUBE_CONTROLLER_MANAGER,
     KUBE_SCHEDULER,
