@@ -45,9 +45,10 @@ urls = {
     for name, part in fronts.items()
 }
 
-rules = alert_rules.AlertRules("rules", alert_rules.AlertRulesArgs(site.namespace, app.namespace), after())
+rule_args = alert_rules.AlertRulesArgs(site.namespace, settings.alerts, app.namespace)
+rules = alert_rules.AlertRules("rules", rule_args, after())
 jobs = scrape_configs.ScrapeConfigs("jobs", scrape_configs.ScrapeConfigsArgs(site.namespace, app, web), after())
-am_args = alertmanager.AlertmanagerArgs(site, settings.alertmanager, urls["alertmanager"], web)
+am_args = alertmanager.AlertmanagerArgs(site, settings.alertmanager, urls["alertmanager"], urls["grafana"], web)
 alerts = alertmanager.Alertmanager("alertmanager", am_args, after())
 prom_args = prometheus.PrometheusArgs(site, nodes, settings.prometheus, settings.cluster, urls["prometheus"], web)
 metrics = prometheus.Prometheus("prometheus", prom_args, after(rules, jobs, alerts))

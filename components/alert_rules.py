@@ -1,23 +1,28 @@
-"""The alert rules, from `rules/` to the pods of Prometheus."""
+"""The alert rules, from `rules/` to the pods of Prometheus, with what the stack changes about them."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import pulumi
+import yaml
 from pulumi_kubernetes import core
 
 from .metadata import metadata
 from .names import PROMETHEUS_RULES
+from .rule_files import RULES, THRESHOLD, Rule
+from .settings.alerts import AlertSettings, AlertsSettings
 
-_RULES = Path(__file__).parent.parent / "rules"
-_NAMESPACE_IN_RULES = 'namespace="mangakai-prod"'
+# No expression names an environment (D-045): this is the application's namespace in each of them.
+_APPLICATION = "$application"
+_RUNBOOKS = "https://wiki.mangakai.com/runbooks/"
 
 
 @dataclass(frozen=True)
 class AlertRulesArgs:
-    """Where the ConfigMap goes, and which namespace the rules watch."""
+    """Where the ConfigMap goes, what the stack changes about the alerts, and which namespace they watch."""
 
     namespace: str
+    settings: AlertsSettings
     application_namespace: str
 
 
@@ -29,15 +34,48 @@ class AlertRules(pulumi.ComponentResource):
         core.v1.ConfigMap(
             PROMETHEUS_RULES,
             metadata=metadata(PROMETHEUS_RULES, "prometheus", args.namespace),
-            data=render(args.application_namespace),
+            data=render(args.settings, args.application_namespace),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 
 
-def render(application_namespace: str) -> dict[str, str]:
-    """Return the rule files by name, watching `application_namespace` where the files say mangakai-prod (D-045)."""
+def render(settings: AlertsSettings, application_namespace: str) -> dict[str, str]:
+    """Return the rule files by name, as this stack has them."""
+    files = {}
+    for path in sorted(RULES.glob("*.yml")):
+        groups = yaml.safe_load(path.read_text().replace(_APPLICATION, application_namespace))["groups"]
+        for group in groups:
+            group["rules"] = [
+                _changed(rule, settings.rules.get(rule["alert"], AlertSettings()), settings.runbooks)
+                for rule in group["rules"]
+                if settings.rules.get(rule["alert"], AlertSettings()).enabled
+            ]
+        files[path.name] = yaml.dump({"groups": groups}, Dumper=_Dumper, sort_keys=False, width=120)
+    return files
+
+
+def _changed(rule: Rule, settings: AlertSettings, runbooks: str) -> Rule:
+    """Return a rule as this stack wants it."""
+    number = settings.thresholds(rule["alert"]).get(rule["labels"]["severity"])
+    labels = rule["labels"] | ({"severity": settings.severity} if settings.severity else {}) | settings.labels
+    annotations = rule["annotations"]
+    page = annotations["runbook_url"].removeprefix(_RUNBOOKS)
     return {
-        path.name: path.read_text().replace(_NAMESPACE_IN_RULES, f'namespace="{application_namespace}"')
-        for path in sorted(_RULES.glob("*.yml"))
+        **rule,
+        "expr": rule["expr"] if number is None else THRESHOLD.sub(f"{number:.12g}", rule["expr"]),
+        **({"for": settings.for_} if settings.for_ else {}),
+        "labels": labels,
+        "annotations": annotations | {"runbook_url": f"{runbooks.rstrip('/')}/{page}"},
     }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes an expression of several lines as it was written."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)

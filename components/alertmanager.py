@@ -1,15 +1,14 @@
-"""Alertmanager: whom it notifies of what, and its Release."""
+"""Alertmanager: its configuration as a ConfigMap, and its Release."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi_kubernetes import core
 
 from .metadata import metadata
 from .names import ALERTMANAGER_SECRETS, WEB_AUTH
+from .notifications import SECRETS, links, render, templates
 from .settings.metrics import AlertmanagerSettings
 from .settings.platform import ExposureSettings
 from .site import Site
@@ -18,8 +17,6 @@ CONFIG_MAP = "alertmanager-config"
 SELECTOR = {"app.kubernetes.io/name": "alertmanager", "app.kubernetes.io/instance": "alertmanager"}
 PORT = 9093
 
-_TEMPLATES = Path(__file__).parent.parent / "rules" / "templates"
-_SECRETS = "/etc/alertmanager-secrets"
 _RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -31,12 +28,14 @@ class AlertmanagerArgs:
         site: where it runs.
         settings: its size and its receivers.
         url: where people open it; links in notifications lead there.
+        grafana_url: where people open Grafana; links to dashboards lead there.
         exposure: whether it asks for a password.
     """
 
     site: Site
     settings: AlertmanagerSettings
     url: pulumi.Input[str]
+    grafana_url: pulumi.Input[str]
     exposure: ExposureSettings
 
 
@@ -47,10 +46,18 @@ class Alertmanager(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlertmanagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Alertmanager", name, {}, opts)
+        if not args.settings.heartbeat:
+            pulumi.log.warn(
+                "alertmanager.heartbeat is off: nobody is told when Prometheus or Alertmanager itself dies", self
+            )
         config = core.v1.ConfigMap(
             CONFIG_MAP,
             metadata=metadata(CONFIG_MAP, "alertmanager", args.site.namespace),
-            data={"alertmanager.yml": render(args.settings), **templates()},
+            data={
+                "alertmanager.yml": render(args.settings),
+                **templates(),
+                "links.tmpl": pulumi.Output.from_input(args.grafana_url).apply(links),
+            },
             opts=pulumi.ResourceOptions(parent=self),
         )
         args.site.charts.release(
@@ -64,82 +71,11 @@ class Alertmanager(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def templates() -> dict[str, str]:
-    """Return the notification templates by file name."""
-    return {path.name: path.read_text() for path in sorted(_TEMPLATES.glob("*.tmpl"))}
-
-
-def render(settings: AlertmanagerSettings) -> str:
-    """Return alertmanager.yml: receivers, routes and inhibition of the guide (S-039 to S-051)."""
-    config = {
-        "global": {
-            "smtp_smarthost": settings.smtp.smarthost,
-            "smtp_from": settings.smtp.from_,
-            "smtp_auth_username": settings.smtp.auth_username,
-            "smtp_auth_password_file": f"{_SECRETS}/smtp-auth-password",  # D-054
-        },
-        "templates": ["/etc/alertmanager/*.tmpl"],
-        "route": {
-            "group_by": ["alertname", "cluster", "service"],
-            "group_wait": "10s",
-            "group_interval": "5m",  # D-050: the guide's 10s mails each new member of a group at once
-            "repeat_interval": "1h",
-            "receiver": "default",
-            "routes": [
-                {
-                    "matchers": ['severity="critical"'],  # D-047
-                    "receiver": "critical-alerts",
-                    "group_wait": "5s",
-                    "repeat_interval": "30m",
-                },
-                {"matchers": ['severity="warning"'], "receiver": "warning-alerts", "repeat_interval": "2h"},
-                {"matchers": ['severity="none"'], "receiver": "none"},  # D-053: the Watchdog is for machines
-            ],
-        },
-        "receivers": [
-            {"name": "default", "email_configs": [_email(settings.team_email, "default")]},
-            {
-                "name": "critical-alerts",
-                "email_configs": [_email(settings.oncall_email, "critical")],
-                "slack_configs": [
-                    {
-                        "api_url_file": f"{_SECRETS}/slack-api-url",
-                        "channel": settings.slack_channel,
-                        "title": '{{ template "mangakai.slack.title" . }}',
-                        "text": '{{ template "mangakai.slack.text" . }}',
-                        "send_resolved": True,
-                    }
-                ],
-            },
-            {"name": "warning-alerts", "email_configs": [_email(settings.team_email, "warning")]},
-            {"name": "none"},
-        ],
-        "inhibit_rules": [
-            {
-                "source_matchers": ['severity="critical"'],  # D-048
-                "target_matchers": ['severity="warning"'],
-                "equal": ["alertname", "cluster", "service"],
-            }
-        ],
-    }
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-
-
-def _email(to: str, kind: str) -> dict[str, Any]:
-    return {
-        "to": to,
-        "headers": {"Subject": f'{{{{ template "mangakai.{kind}.subject" . }}}}'},  # D-046
-        "text": f'{{{{ template "mangakai.{kind}.text" . }}}}',
-        "html": "",
-        "send_resolved": True,  # D-052
-    }
-
-
 def _values(args: AlertmanagerArgs) -> dict[str, Any]:
     settings = args.settings
     mount = {"name": "config", "mountPath": "/etc/alertmanager", "readOnly": True}
     secret_mounts = [
-        {"name": "secrets", "secretName": ALERTMANAGER_SECRETS, "mountPath": _SECRETS, "readOnly": True},
+        {"name": "secrets", "secretName": ALERTMANAGER_SECRETS, "mountPath": SECRETS, "readOnly": True},
     ]
     reload: dict[str, Any] = {
         "enabled": True,

@@ -32,7 +32,11 @@ class MonitoringSecrets(pulumi.ComponentResource):
         self._namespace = args.namespace
         self._secret(
             ALERTMANAGER_SECRETS,
-            {"smtp-auth-password": secrets.smtp_auth_password, "slack-api-url": secrets.slack_api_url},
+            {
+                "smtp-auth-password": secrets.smtp_auth_password,
+                "slack-api-url": secrets.slack_api_url,
+                **({"heartbeat-url": secrets.heartbeat_url} if secrets.heartbeat_url else {}),
+            },
         )
         self._secret(GRAFANA_ADMIN, {"admin-user": "admin", "admin-password": secrets.grafana_admin_password})
         if secrets.web_password is not None:

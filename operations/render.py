@@ -7,12 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from components import alert_rules, alertmanager, grafana, jaeger, prometheus, scrape_configs, store
+from components import alert_rules, grafana, jaeger, notifications, prometheus, scrape_configs, store
 from components.elk import filebeat, logstash
 from components.names import MONITORING
 from components.settings import Settings, SettingsError, read_file
 
 ROOT = Path(__file__).parent.parent
+# Only a cluster knows under which address it is reached: the output of this name.
+GRAFANA_URL = "<grafanaUrl>"
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -20,14 +22,14 @@ def files(settings: Settings) -> dict[str, str]:
     application = settings.application
     configuration = {
         "prometheus.yml": prometheus.render(settings.cluster, settings.exposure),
-        "alertmanager.yml": alertmanager.render(settings.alertmanager),
+        "alertmanager.yml": notifications.render(settings.alertmanager),
         "jaeger.yml": _yaml(_jaeger(settings)),
         "filebeat.yml": _yaml(filebeat.render(logstash.beats(MONITORING), application.namespace)),
     }
     folders = {
         "scrape_configs": scrape_configs.render(application, settings.exposure),
-        "rules": alert_rules.render(application.namespace),
-        "templates": alertmanager.templates(),
+        "rules": alert_rules.render(settings.alerts, application.namespace),
+        "templates": {**notifications.templates(), "links.tmpl": notifications.links(GRAFANA_URL)},
         "dashboards": grafana.dashboards(),
         "logstash": logstash.pipelines(),
     }

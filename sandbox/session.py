@@ -27,6 +27,7 @@ WITHOUT_WEBHOOKS: dict[str, dict[str, object]] = {
 # Throwaway values: the sandbox holds nothing, and its stacks must be the same in each run.
 SECRETS = {key: f"sandbox-{key}-throwaway" for key in secrets.PURPOSES} | {
     "slackApiUrl": "https://hooks.slack.com/services/T000/B000/sandbox",
+    "heartbeatUrl": "https://heartbeat.invalid/sandbox",
     "sentryDsn": "https://sandbox@sentry.invalid/1",
 }
 

@@ -11,6 +11,7 @@ from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError, model_validator
 
 from . import kubeconfig, secrets
+from .alerts import AlertsSettings
 from .application import ApplicationSettings
 from .errors import PROJECT, SettingsError, explain
 from .leaves import Model
@@ -30,6 +31,7 @@ class Settings(Model):
     storage: StorageSettings = StorageSettings()
     exposure: ExposureSettings = ExposureSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
+    alerts: AlertsSettings = AlertsSettings()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
     grafana: GrafanaSettings = GrafanaSettings()
     logs: LogsSettings = LogsSettings()
@@ -61,12 +63,15 @@ def read_stack() -> tuple[Settings, Secrets]:
     settings, problems = _validate(
         {key: _parsed(value) for key, value in values.items() if key not in secrets.PURPOSES}
     )
-    authentication = settings.exposure.authentication if settings else True
-    problems += secrets.problems(stack, values, authentication)
+    needed = secrets.needed(
+        authentication=settings.exposure.authentication if settings else True,
+        heartbeat=settings.alertmanager.heartbeat if settings else False,
+    )
+    problems += secrets.problems(stack, values, needed)
     problems += _cluster_problems(values.get("cluster", "{}"))
     if settings is None or problems:
         raise SettingsError(stack, problems)
-    return settings, secrets.read(authentication)
+    return settings, secrets.read(needed)
 
 
 def read_file(file: Path) -> Settings:

@@ -1,7 +1,7 @@
 """Wrong settings in words: the key, what was found, what is allowed, and the remedy, all of them at once."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pulumi
 from pydantic import BaseModel, ValidationError
@@ -26,9 +26,19 @@ class SettingsError(pulumi.RunError):
         self.problems = tuple(problems)
 
 
+class WrongValuesError(ValueError):
+    """Several things are wrong below one key: each argument is the rest of a path, a colon, and what is wrong."""
+
+
 def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return one line for each error that pydantic found while it read `model`."""
-    return [_line(detail, model) for detail in error.errors()]
+    return [line for detail in error.errors() for line in _lines(detail, model)]
+
+
+def _lines(detail: ErrorDetails, model: type[BaseModel]) -> list[str]:
+    if isinstance(several := detail.get("ctx", {}).get("error"), WrongValuesError):
+        return [f"{'.'.join(map(str, detail['loc']))}.{problem}" for problem in several.args]
+    return [_line(detail, model)]
 
 
 def _line(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -63,7 +73,11 @@ def _allowed(field: FieldInfo | None) -> str | None:
 
 def _fields(model: type[BaseModel], path: Sequence[str]) -> dict[str, FieldInfo]:
     """Return the fields, by their names in YAML, of the model that lies at `path` below `model`."""
+    is_name = False
     for part in path:
+        if is_name:  # in a dict whose values are models
+            is_name = False
+            continue
         field: Any = {(info.alias or name): info for name, info in model.model_fields.items()}.get(part)
         if field is None:
             return {}
@@ -72,4 +86,5 @@ def _fields(model: type[BaseModel], path: Sequence[str]) -> dict[str, FieldInfo]
         if inner is None:
             return {}
         model = inner
+        is_name = get_origin(field.annotation) is dict
     return {(info.alias or name): info for name, info in model.model_fields.items()}

@@ -32,10 +32,10 @@ class PrometheusSettings(Model):
     @model_validator(mode="after")
     def _retention_fits_the_volume(self) -> "PrometheusSettings":
         size = prometheus_bytes(self.retention_size)
-        if size > 0.9 * to_bytes(self.storage):
+        if size > 0.85 * to_bytes(self.storage):
             raise ValueError(
-                f"retentionSize {self.retention_size} must be at most 90 % of storage {self.storage}: "
-                "the write-ahead log and compaction need the rest"
+                f"retentionSize {self.retention_size} must be at most 85 % of storage {self.storage}: "
+                "the write-ahead log and compaction need the rest, and VolumeFilling warns at 90 %"
             )
         return self
 
@@ -49,10 +49,14 @@ class SmtpSettings(Model):
 
 
 class AlertmanagerSettings(Model):
-    """Alertmanager. Replicas gossip, so that each notification is sent once; an odd number survives a split best."""
+    """Alertmanager. Replicas gossip, so that each notification is sent once; an odd number survives a split best.
+
+    `heartbeat` sends the Watchdog to the secret `heartbeatUrl`, whose service calls somebody when it stops.
+    """
 
     replicas: Quorum = 3
     storage: Volume = "2Gi"
+    heartbeat: bool = False
     resources: Resources = sized("50m", "128Mi", "200m", "256Mi")
     smtp: SmtpSettings = SmtpSettings()
     team_email: Email = "team@mangakai.com"

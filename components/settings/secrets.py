@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,6 +14,7 @@ PURPOSES: Mapping[str, str] = {
     "slackApiUrl": "incoming webhook of the Slack channel for critical alerts",
     "grafanaAdminPassword": "password of Grafana's user admin",
     "webPassword": "password of the user monitoring in front of Prometheus and Alertmanager",
+    "heartbeatUrl": "address that expects a call a minute, and raises the alarm when none comes",
     "sentryDsn": "DSN of the application's Sentry project",
     "internalSeed": "random text of 32 characters or more, from which passwords between programs are derived",
 }
@@ -21,7 +22,7 @@ PURPOSES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Secrets:
-    """The secrets, as Outputs that Pulumi keeps encrypted. `web_password` is None where nobody is asked for it."""
+    """The secrets, as Outputs that Pulumi keeps encrypted; None where the settings need none."""
 
     smtp_auth_password: pulumi.Output[str]
     slack_api_url: pulumi.Output[str]
@@ -29,6 +30,7 @@ class Secrets:
     sentry_dsn: pulumi.Output[str]
     internal_seed: pulumi.Output[str]
     web_password: pulumi.Output[str] | None
+    heartbeat_url: pulumi.Output[str] | None
 
     def derive(self, purpose: str) -> pulumi.Output[str]:
         """Return a password between programs, another for each purpose and the same in each run.
@@ -41,21 +43,27 @@ class Secrets:
         )
 
 
-def needed(authentication: bool) -> list[str]:
-    """Return the keys of the secrets that a stack must have."""
-    return [key for key in PURPOSES if key != "webPassword" or authentication]
+def needed(authentication: bool, heartbeat: bool) -> list[str]:
+    """Return the keys of the secrets that a stack must have.
+
+    Args:
+        authentication: whether Prometheus and Alertmanager ask who is there.
+        heartbeat: whether the Watchdog is sent to somebody.
+    """
+    wanted = {"webPassword": authentication, "heartbeatUrl": heartbeat}
+    return [key for key in PURPOSES if wanted.get(key, True)]
 
 
-def problems(stack: str, values: Mapping[str, str], authentication: bool) -> list[str]:
+def problems(stack: str, values: Mapping[str, str], keys: Sequence[str]) -> list[str]:
     """Return one line for each secret that is missing, or lies unencrypted in the stack's file.
 
     Args:
         stack: the stack's name.
         values: the stack's configuration, by key.
-        authentication: whether Prometheus and Alertmanager ask who is there.
+        keys: those that it needs.
     """
     found = []
-    for key in needed(authentication):
+    for key in keys:
         command = f"pulumi config set --stack {stack} --secret {key}"
         if not values.get(key):
             found.append(f"{key}: missing ({PURPOSES[key]}). Set it: {command}")
@@ -66,8 +74,8 @@ def problems(stack: str, values: Mapping[str, str], authentication: bool) -> lis
     return found
 
 
-def read(authentication: bool) -> Secrets:
-    """Return the secrets of the stack that runs; `problems` has said that all are there."""
+def read(keys: Sequence[str]) -> Secrets:
+    """Return the secrets of the stack that runs, those of `keys`; `problems` has said that all are there."""
     config = pulumi.Config(PROJECT)
     return Secrets(
         smtp_auth_password=config.require_secret("smtpAuthPassword"),
@@ -75,5 +83,6 @@ def read(authentication: bool) -> Secrets:
         grafana_admin_password=config.require_secret("grafanaAdminPassword"),
         sentry_dsn=config.require_secret("sentryDsn"),
         internal_seed=config.require_secret("internalSeed"),
-        web_password=config.require_secret("webPassword") if authentication else None,
+        web_password=config.require_secret("webPassword") if "webPassword" in keys else None,
+        heartbeat_url=config.require_secret("heartbeatUrl") if "heartbeatUrl" in keys else None,
     )

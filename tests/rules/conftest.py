@@ -32,6 +32,7 @@ def rendered(request: pytest.FixtureRequest, tmp_path: Path, _tools: None) -> Re
         "pod/etc/prometheus/web/password": "dummy",
         "pod/etc/alertmanager-secrets/smtp-auth-password": "dummy",
         "pod/etc/alertmanager-secrets/slack-api-url": "https://hooks.slack.invalid/dummy",
+        "pod/etc/alertmanager-secrets/heartbeat-url": "https://heartbeat.invalid/dummy",
     }
     render.write(files | dummies, tmp_path)
     for source, target in {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import get_args
+from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -19,7 +19,7 @@ def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[str]:
         if inner is None or inner is Resources:
             yield ".".join(key)
         else:
-            yield from leaves(inner, key)
+            yield from leaves(inner, (*key, "<alert>") if get_origin(field.annotation) is dict else key)
 
 
 def test_every_setting_is_documented_and_no_other() -> None:

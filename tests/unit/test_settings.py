@@ -40,7 +40,7 @@ def test_the_committed_stacks_are_right_and_short(stack: str) -> None:
     [
         ({"prometheus": {"retention": "5x"}}, "prometheus.retention: found '5x'; a Prometheus duration such as 15d"),
         ({"prometheus": {"replicas": "two"}}, "prometheus.replicas: found 'two'; input should be a valid integer"),
-        ({"prometheus": {"retentionSize": "95GB"}}, "retentionSize 95GB must be at most 90 % of storage 100Gi"),
+        ({"prometheus": {"retentionSize": "95GB"}}, "retentionSize 95GB must be at most 85 % of storage 100Gi"),
         ({"prometheus": {"storag": "1Gi"}}, "prometheus.storag: unknown key; allowed here: replicas, resources"),
         ({"promtheus": {}}, "promtheus: unknown key; allowed here: alertmanager"),
         (

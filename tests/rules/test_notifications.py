@@ -1,0 +1,202 @@
+"""Who is notified of which alert, and in which words: Alertmanager's own tool on what its pods will read."""
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import yaml
+
+from components.rule_files import steps
+from sandbox.programs import AMTOOL
+from tests.rules.rendered import Rendered, check
+
+# The severities of each alert, by which it finds its receivers.
+SEVERITIES = {
+    "critical": {
+        "AlertmanagerNotificationsFailing", "HighErrorRate", "HighMangaGenerationFailureRate", "NodeDiskFilling",
+        "PodCrashLooping", "PostgreSQLDown", "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing",
+        "PrometheusRuleEvaluationFailing", "RedisDown", "TargetDown", "VolumeFilling",
+    },
+    "warning": {
+        "AlertmanagerClusterBroken", "CeleryQueueLength", "CeleryTaskFailureRate", "ConfigurationReloadFailing",
+        "ContainerOOMKilled", "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "LowMangaGenerationRate",
+        "NodeDiskFilling", "PodNotReady", "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing",
+        "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
+    },
+    "none": {"Watchdog"},
+}  # fmt: skip
+HEARTBEAT = {"local": "none", "staging": "none", "prod": "heartbeat"}
+
+GRAFANA = "https://grafana.example.com:3000"
+ALERTMANAGER = "https://alertmanager.example.com:9093"
+
+
+def test_every_alert_reaches_its_receiver(rendered: Rendered) -> None:
+    assert {alert: set(by_severity) for alert, by_severity in steps().items()} == {
+        alert: {severity for severity in SEVERITIES if alert in SEVERITIES[severity]} for alert in steps()
+    }
+    config = rendered.localized("alertmanager.yml")
+    receivers = {"critical": "critical-alerts", "warning": "warning-alerts", "none": HEARTBEAT[rendered.stack]}
+    pairs = [(alert, severity) for alert, by_severity in steps().items() for severity in by_severity]
+    for alert, severity in pairs:
+        labels = (
+            f"alertname={alert}",
+            f"severity={severity}",
+            f"service={steps()[alert][severity]['labels']['service']}",
+        )
+        said = check(AMTOOL, "config", "routes", "test", f"--config.file={config}", *labels)
+        assert said.split() == [receivers[severity]], alert
+    said = check(AMTOOL, "config", "routes", "test", f"--config.file={config}", "severity=info")
+    assert said.split() == ["default"]
+    print(f"\n{rendered.stack}: {len(pairs)} alerts routed")
+
+
+def test_receivers_reach_the_people_that_the_guide_names(rendered: Rendered) -> None:
+    by_name = {receiver["name"]: receiver for receiver in _config(rendered)["receivers"]}
+    assert {
+        name: [mail["to"] for mail in by_name[name]["email_configs"]]
+        for name in by_name
+        if "email_configs" in by_name[name]
+    } == {
+        "default": ["team@mangakai.com"],
+        "critical-alerts": ["oncall@mangakai.com"],
+        "warning-alerts": ["team@mangakai.com"],
+    }
+    (slack,) = by_name["critical-alerts"]["slack_configs"]
+    assert slack["channel"] == "#alerts-critical"
+    assert all(mail["send_resolved"] for name in by_name for mail in by_name[name].get("email_configs", []))
+    assert slack["send_resolved"]
+
+
+def _config(rendered: Rendered) -> Any:
+    return yaml.safe_load(rendered.files["alertmanager.yml"])
+
+
+class Words(HTMLParser):
+    """The text of a page, and where its links lead."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.links = "", dict[str, str]()
+        self._link = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._link = str(dict(attrs)["href"]) if tag == "a" else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._link = ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._link:
+            self.links[data] = self._link
+
+
+@pytest.fixture
+def say(rendered: Rendered) -> Any:
+    """Return a function that executes a field of a receiver for some alerts, as Alertmanager does."""
+    folder = rendered.folder / "templates"
+    (folder / "links.tmpl").write_text(rendered.files["templates/links.tmpl"].replace("<grafanaUrl>", GRAFANA))
+
+    def execute(field: str, status: str, pods: list[str], severity: str = "critical") -> str:
+        common = {"alertname": "HighErrorRate", "severity": severity, "service": "mangakai-backend", "zone": "a b/c+"}
+        annotations = {
+            "summary": "the <summary>",
+            "runbook_url": "https://wiki.mangakai.com/runbooks/high-error-rate",
+            "dashboard": "mangakai-application",
+        }
+        alerts = [
+            {
+                "status": status,
+                "labels": {**common, "pod": pod},
+                "annotations": {**annotations, "description": f"the description of {pod}"},
+                "startsAt": "2026-01-01T03:00:00Z",
+                "endsAt": "2026-01-01T03:10:00Z",
+            }
+            for pod in pods
+        ]
+        data = rendered.folder / "data.json"
+        data.write_text(
+            json.dumps(
+                {
+                    "receiver": "critical-alerts",
+                    "status": status,
+                    "alerts": alerts,
+                    "groupLabels": {"alertname": "HighErrorRate"},
+                    "commonLabels": common,
+                    "commonAnnotations": annotations,
+                    "externalURL": ALERTMANAGER,
+                }
+            )
+        )
+        kind = ["--template.type=html"] if field.lstrip().startswith('{{ template "mangakai.html"') else []
+        glob = f"--template.glob={folder}/*.tmpl"
+        return check(AMTOOL, "template", "render", glob, f"--template.data={data}", *kind, "--template.text", field)
+
+    return execute
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+@pytest.mark.parametrize("pods", [["a"], ["a", "b", "c"]], ids=["one", "many"])
+@pytest.mark.parametrize("receiver", ["default", "critical-alerts", "warning-alerts"])
+def test_mails_say_what_is_wrong_and_what_to_do(
+    rendered: Rendered, say: Any, receiver: str, pods: list[str], status: str
+) -> None:
+    severity = {"critical-alerts": "critical", "warning-alerts": "warning"}.get(receiver, "info")
+    by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
+    (mail,) = by_name[receiver]["email_configs"]
+    subject = {
+        "default": "[MangakAI] HighErrorRate",
+        "critical-alerts": "[CRITICAL] MangakAI Alert: HighErrorRate",
+        "warning-alerts": "[WARNING] MangakAI Alert: HighErrorRate",
+    }[receiver]
+    resolved = status == "resolved"
+    assert say(mail["headers"]["Subject"], status, pods, severity) == ("[RESOLVED] " if resolved else "") + subject
+
+    text = say(mail["text"], status, pods, severity)
+    heading = {"critical-alerts": "🚨 CRITICAL ALERT 🚨", "warning-alerts": "⚠️ WARNING ALERT ⚠️"}.get(receiver, "")
+    assert text.lstrip().startswith(("✅ RESOLVED ✅" if heading else "[RESOLVED]") if resolved else heading)
+    for pod in pods:
+        assert f"Alert: the <summary>\nDescription: the description of {pod}\n" in text
+    assert text.count("Since: 2026-01-01 03:00:00 UTC") == len(pods)
+    assert ("Until: 2026-01-01 03:10:00 UTC" in text) is resolved
+    assert f"Status: {status}, severity {severity}" in text
+    assert "Runbook: https://wiki.mangakai.com/runbooks/high-error-rate\n" in text
+    assert f"Dashboard: {GRAFANA}/d/mangakai-application\n" in text
+    assert "<no value>" not in text
+
+    page = Words(say(mail["html"], status, pods, severity))
+    assert ("RESOLVED" in page.text) is resolved
+    assert f"{severity} · HighErrorRate" in page.text
+    for pod in pods:
+        assert f"the description of {pod}" in page.text
+    assert page.text.count("the <summary>") == len(pods)
+    assert page.links["Runbook"] == "https://wiki.mangakai.com/runbooks/high-error-rate"
+    assert page.links["Dashboard"] == f"{GRAFANA}/d/mangakai-application"
+    assert page.links["Alerts"] == f"{ALERTMANAGER}/#/alerts"
+    silence = re.findall(r"Silence: (\S+)", text)
+    assert bool(silence) is ("Silence" in page.links) is not resolved
+    for link in silence + [page.links[name] for name in ("Silence",) if not resolved]:
+        assert link.lower() == (
+            f"{ALERTMANAGER}/#/silences/new?filter=%7balertname%3d%22higherrorrate%22%2cservice%3d%22mangakai-backend%22"
+            f"%2cseverity%3d%22{severity}%22%2czone%3d%22a%20b%2fc%2b%22%7d"
+        )
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+def test_slack_says_the_same(rendered: Rendered, say: Any, status: str) -> None:
+    by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
+    (slack,) = by_name["critical-alerts"]["slack_configs"]
+    resolved = status == "resolved"
+    title = ("[RESOLVED] " if resolved else "") + "Critical Alert: HighErrorRate"
+    assert say(slack["title"], status, ["a"]) == say(slack["fallback"], status, ["a"]) == title
+    text = say(slack["text"], status, ["a", "b"])
+    assert "the description of a" in text
+    assert "the description of b" in text
+    assert "<https://wiki.mangakai.com/runbooks/high-error-rate|Runbook>" in text
+    assert f"<{GRAFANA}/d/mangakai-application|Dashboard>" in text
+    assert (f"<{ALERTMANAGER}/#/silences/new?filter=" in text) is not resolved
+    assert f"Status: {status}, severity critical" in text

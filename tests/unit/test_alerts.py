@@ -1,0 +1,133 @@
+"""What a stack may change about the alerts, what it may not, and what the rules are then."""
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from components import alert_rules
+from components.rule_files import RULES, Rule, steps, threshold
+from components.settings.alerts import AlertsSettings
+from components.settings.errors import explain
+
+THRESHOLDLESS = {
+    "AlertmanagerClusterBroken", "ConfigurationReloadFailing", "ContainerOOMKilled", "PodCrashLooping", "PodNotReady",
+    "PostgreSQLDown", "PrometheusRuleEvaluationFailing", "RedisDown", "TargetDown", "Watchdog",
+}  # fmt: skip
+
+
+def rendered(rules: dict[str, object], **settings: str) -> dict[tuple[str, str], Rule]:
+    """Return the rules of a stack by alert and severity."""
+    files = alert_rules.render(AlertsSettings.model_validate({"rules": rules, **settings}), "manga-test")
+    parsed = [yaml.safe_load(text) for text in files.values()]
+    all_rules = [rule for file in parsed for group in file["groups"] for rule in group["rules"]]
+    return {(rule["alert"], rule["labels"]["severity"]): rule for rule in all_rules}
+
+
+def problems(rules: dict[str, object]) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        AlertsSettings.model_validate({"rules": rules})
+    return explain(caught.value, AlertsSettings)
+
+
+def test_without_changes_the_rules_are_those_of_the_files() -> None:
+    written = {
+        name: yaml.safe_load((RULES / name).read_text().replace("$application", "manga-test"))
+        for name in (path.name for path in RULES.glob("*.yml"))
+    }
+    assert {
+        name: yaml.safe_load(text) for name, text in alert_rules.render(AlertsSettings(), "manga-test").items()
+    } == written
+
+
+def test_no_file_names_an_environment() -> None:
+    for path in RULES.glob("*.yml"):
+        expressions = [rule["expr"] for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+        assert not [expr for expr in expressions if "mangakai-prod" in expr or "staging" in expr], path.name
+    texts = alert_rules.render(AlertsSettings(), "manga-test").values()
+    assert not [text for text in texts if "$application" in text]
+    assert any('namespace="manga-test"' in text for text in texts)
+
+
+def test_each_number_that_a_rule_compares_with_is_marked() -> None:
+    without = {name for name, by_severity in steps().items() if not any(map(threshold, by_severity.values()))}
+    assert without == THRESHOLDLESS
+
+
+def test_a_threshold_replaces_each_number_of_its_alert() -> None:
+    rule = rendered({"HighErrorRate": {"threshold": 0.1}})["HighErrorRate", "critical"]
+    assert rule["expr"].count("> 0.1 #") == 2
+    assert "0.05" not in rule["expr"]
+    both = rendered({"VolumeFilling": {"threshold": {"warning": 0.2, "critical": 0.125}}})
+    assert "< 0.2 #" in both["VolumeFilling", "warning"]["expr"]
+    assert "< 0.125 #" in both["VolumeFilling", "critical"]["expr"]
+    one = rendered({"VolumeFilling": {"threshold": {"critical": 0.02}}})
+    assert "< 0.10 #" in one["VolumeFilling", "warning"]["expr"]
+    assert "< 0.02 #" in one["VolumeFilling", "critical"]["expr"]
+
+
+def test_duration_severity_and_labels_change_and_an_alert_can_be_off() -> None:
+    changed = rendered(
+        {
+            "HighErrorRate": {"for": "7m", "severity": "warning", "labels": {"team": "platform"}},
+            "NodeDiskFilling": {"for": "30m"},
+            "PodNotReady": {"enabled": False},
+            "RedisDown": {"enabled": False},
+            "RedisHighMemoryUsage": {"enabled": False},
+        }
+    )
+    rule = changed["HighErrorRate", "warning"]
+    assert rule["for"] == "7m"
+    assert rule["labels"] == {"severity": "warning", "service": "mangakai-backend", "team": "platform"}
+    assert {changed["NodeDiskFilling", severity]["for"] for severity in ("warning", "critical")} == {"30m"}
+    off = {"PodNotReady", "RedisDown", "RedisHighMemoryUsage"}
+    assert {alert for alert, _ in changed} == steps().keys() - off
+    untouched = rendered({})
+    for key in changed.keys() - {("HighErrorRate", "warning")}:
+        assert changed[key]["expr"] == untouched[key]["expr"]
+
+
+@pytest.mark.parametrize("base", ["https://runbooks.example.com/a", "https://runbooks.example.com/a/"])
+def test_the_runbooks_can_be_elsewhere(base: str) -> None:
+    urls = {alert: rule["annotations"]["runbook_url"] for (alert, _), rule in rendered({}, runbooks=base).items()}
+    assert urls["HighErrorRate"] == "https://runbooks.example.com/a/high-error-rate"
+    assert all(url.startswith("https://runbooks.example.com/a/") for url in urls.values())
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"Nope": {}}, "rules.Nope: there is no such alert; there are: AlertmanagerClusterBroken, "),
+        ({"HighErrorRate": {"threshold": 5}}, "rules.HighErrorRate.threshold: found 5; a share above 0 and below 1"),
+        ({"CeleryQueueLength": {"threshold": 0}}, "rules.CeleryQueueLength.threshold: found 0; a number above 0"),
+        ({"RedisDown": {"threshold": 1}}, "rules.RedisDown.threshold: found 1.0; it has none"),
+        ({"HighErrorRate": {"threshold": "5 %"}}, "rules.HighErrorRate.threshold: found '5 %'; a number, or {warning"),
+        ({"VolumeFilling": {"threshold": 0.1}}, "rules.VolumeFilling.threshold: found 0.1; it has two steps"),
+        ({"HighErrorRate": {"threshold": {"warning": 0.1}}}, "threshold.warning: it has no such step, but critical"),
+        (
+            {"VolumeFilling": {"threshold": {"critical": 0.3}}},
+            "rules.VolumeFilling.threshold: critical 0.3 has to be below warning 0.1",
+        ),
+        (
+            {"PostgreSQLTooManyConnections": {"threshold": {"warning": 0.96}}},
+            "threshold: critical 0.95 has to be above warning 0.96",
+        ),
+        (
+            {"VolumeFilling": {"severity": "warning"}},
+            "rules.VolumeFilling.severity: found 'warning'; it has a step for",
+        ),
+        ({"HighErrorRate": {"severity": "page"}}, "severity: found 'page'; input should be 'warning' or 'critical'"),
+        ({"HighErrorRate": {"for": "5"}}, "rules.HighErrorRate.for: found '5'; a Prometheus duration"),
+        ({"HighErrorRate": {"labels": {"severity": "x"}}}, "labels: found severity; routes and inhibition rest on"),
+        ({"HighErrorRate": {"labels": {"my-team": "x"}}}, "labels: found my-team; names such as team are allowed"),
+        ({"Watchdog": {"enabled": False}}, "rules.Watchdog: it always fires, so that its absence is noticed"),
+        ({"HighErrorRate": {"treshold": 1}}, "treshold: unknown key; allowed here: enabled, for, labels, severity"),
+    ],
+)
+def test_what_is_impossible_is_refused(rules: dict[str, object], said: str) -> None:
+    (line,) = problems(rules)
+    assert said in line
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    said = problems({"Nope": {}, "HighErrorRate": {"threshold": 5}, "RedisDown": {"threshold": 2}})
+    assert len(said) == 3
