@@ -1,0 +1,76 @@
+"""On a healthy day nothing fires but the Watchdog, at no evaluation; with faults, what is there for them does."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.rules import promtool
+from tests.rules.healthy_day import Day
+from tests.rules.samples import SAMPLES, STEP, Values, at, notation
+
+
+def differs(folder: Path, day: Day, until: int, alerts: set[str]) -> str:
+    """Return what promtool says unless exactly these alerts fired at any of the evaluations until a sample."""
+    file: promtool.TestFile = {
+        "rule_files": sorted(promtool.RULES.glob("*.yml")),
+        "evaluation_interval": f"{STEP}s",
+        "tests": [
+            {
+                "interval": f"{STEP}s",
+                "input_series": [{"series": name, "values": notation(values)} for name, values in day.series.items()],
+                "promql_expr_test": [
+                    {
+                        "expr": 'group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1d]))',
+                        "eval_time": f"{until * STEP}s",
+                        "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(alerts)],
+                    }
+                ],
+            }
+        ],
+    }
+    done = promtool.run(folder, None, [file])
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("_tools")
+def test_nothing_fires_on_a_healthy_day(tmp_path: Path) -> None:
+    day = Day()
+    began = time.monotonic()
+    assert not differs(tmp_path, day, SAMPLES - 1, {"Watchdog"})
+    print(f"\n{len(day.series)} series, {SAMPLES} evaluations of all rules in {time.monotonic() - began:.0f} s", end="")
+
+
+def every_request_fails(day: Day, start: int) -> None:
+    for name, served in day.series.items():
+        before = served[start]
+        if name.startswith("http_requests_total") and 'status="200"' in name and before is not None:
+            errors = name.replace('"200"', '"500"')
+            failed = day.series[errors]
+            day.series[name] = [before if value and value > before else value for value in served]
+            day.series[errors] = [
+                None if value is None or good is None else value + max(0, good - before)
+                for value, good in zip(failed, served, strict=True)
+            ]
+
+
+def redis_is_gone(day: Day, start: int) -> None:
+    _set(day, "redis_", start, None)
+
+
+def a_disk_fills(day: Day, start: int) -> None:
+    _set(day, 'node_filesystem_avail_bytes{job="node-exporter",instance="n1:9100",node="n1",fstype="xfs"', start, 120)
+
+
+def _set(day: Day, prefix: str, start: int, value: int | None) -> None:
+    for name in [name for name in day.series if name.startswith(prefix)]:
+        before: Values = day.series[name]
+        day.series[name] = [*before[:start], *[value] * (SAMPLES - start)]
+
+
+@pytest.mark.usefixtures("_tools")
+def test_faults_on_that_day_fire_what_is_there_for_them(tmp_path: Path) -> None:
+    day = Day()
+    for fault in (every_request_fails, redis_is_gone, a_disk_fills):
+        fault(day, at("6:30"))
+    assert not differs(tmp_path, day, at("6:50"), {"Watchdog", "HighErrorRate", "RedisDown", "NodeDiskFilling"})
