@@ -5,10 +5,12 @@ SHELL := /bin/bash
 STACK ?= local
 CHARTS ?=
 OUT ?=
+FAULT ?=
+SPEED ?= 6
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
 
-.PHONY: help up preview env down render repair charts charts-check check test
+.PHONY: help up preview env demo down render repair charts charts-check check test
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -21,6 +23,9 @@ preview: .venv/runtime ## show what `pulumi up` would change on the sandbox [STA
 
 env: .venv/runtime ## print the sandbox's environment: eval "$(make env)" [STACK=local]
 	@$(IN_VENV) sandbox env --stack $(STACK)
+
+demo: .venv/development ## show an alert reach people, on the sandbox that is up [FAULT=errors] [SPEED=6]
+	@$(IN_VENV) sandbox demo --stack $(STACK) $(if $(FAULT),--fault $(FAULT)) --speed $(SPEED)
 
 down: .venv/runtime ## destroy the stacks and remove the sandbox; the caches stay
 	@$(IN_VENV) sandbox down

@@ -1,4 +1,4 @@
-"""The command of the sandbox, behind the Makefile's verbs: `up`, `preview`, `env`, `down`."""
+"""The command of the sandbox, behind the Makefile's verbs: `up`, `preview`, `env`, `demo`, `down`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from operations.repair import RepairError
 from sandbox import session
 from sandbox.build import BuildError
+from sandbox.demo.faults import FAULTS
 from sandbox.layout import Sandbox
 from sandbox.processes import SandboxError
 
@@ -14,6 +15,7 @@ COMMANDS = {
     "up": "bring the sandbox and a stack up, then show where everything answers",
     "preview": "show what `pulumi up` would change in a stack",
     "env": 'print the environment of a stack on the sandbox, for eval "$(make env)"',
+    "demo": "show alerts reach people: real Prometheus and Alertmanager with the configuration of the stack that is up",
     "down": "destroy the stacks, then remove the sandbox; the caches stay",
 }
 
@@ -29,6 +31,9 @@ def main() -> int:
             command.add_argument("--charts", type=Path, help="a directory with chart archives, instead of stand-ins")
         if name == "up":
             command.add_argument("--json", action="store_true", help="print the table of URLs as JSON")
+        if name == "demo":
+            command.add_argument("--fault", choices=FAULTS, help="what goes wrong; without it, nothing does")
+            command.add_argument("--speed", type=float, default=6, help="by which durations are divided (default: 6)")
     arguments = parser.parse_args()
     sandbox = Sandbox()
     try:
@@ -37,6 +42,10 @@ def main() -> int:
                 return session.up(sandbox, arguments.stack, arguments.charts, arguments.json)
             case "preview":
                 return session.preview(sandbox, arguments.stack, arguments.charts)
+            case "demo":
+                from sandbox.demo.show import demo  # needs what only the development environment has
+
+                return demo(sandbox, arguments.stack, arguments.fault, arguments.speed)
             case "down":
                 return session.down(sandbox)
         print(session.shell(sandbox, arguments.stack), end="")

@@ -44,6 +44,7 @@ Done in {seconds:.0f} s. Containers do not run on the sandbox, so a URL answers 
   pulumi preview --diff            what your change would do, object by object
   pulumi stack output grafanaUrl
   kubectl -n monitoring get all
+  make demo FAULT=errors           an alert on its way from a failed request to the mail
   make preview STACK=prod          production, previewed on the sandbox
   make down                        remove all of it
 """

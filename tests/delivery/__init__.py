@@ -1,0 +1,1 @@
+"""Alerts that reach a person: real Prometheus and real Alertmanager, from a fault to the mail."""

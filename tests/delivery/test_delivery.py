@@ -1,0 +1,13 @@
+"""What came of each scenario."""
+
+from concurrent.futures import Future
+
+import pytest
+
+from tests.delivery.scenarios import SCENARIOS
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_delivery(played: dict[str, "Future[None]"], name: str) -> None:
+    print(f"\n{SCENARIOS[name].play.__doc__}")
+    played[name].result()
