@@ -1,13 +1,11 @@
 """Everything that watches MangakAI: settings in, components in their order, outputs out."""
 
-from dataclasses import replace
-
 import pulumi
 
 from components import alert_rules, alertmanager, application, grafana, jaeger, prometheus, scrape_configs
 from components.charts import Charts
 from components.cluster import connect
-from components.elk import access, elasticsearch, filebeat, kibana, logstash, operator
+from components.elk import access, elasticsearch, filebeat, kibana, log_index, logstash, operator
 from components.endpoint import Endpoint, EndpointArgs
 from components.names import AGENTS, MONITORING
 from components.namespace import Namespaces, NamespacesArgs
@@ -19,6 +17,7 @@ settings, secrets = read_stack()
 charts = Charts(settings.charts, settings.cluster.context)
 provider = connect(settings)
 app, logs, traces, web = settings.application, settings.logs, settings.traces, settings.exposure
+volumes, mail = settings.storage, settings.alertmanager
 ground: list[pulumi.Resource] = []
 
 
@@ -27,13 +26,12 @@ def after(*others: pulumi.Resource) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(providers=[provider], depends_on=[*ground, *others])
 
 
-site = Site(MONITORING, charts, settings.storage.storage_class, settings.storage.keep_data)
-nodes = replace(site, namespace=AGENTS)
-ground.append(Namespaces("namespaces", NamespacesArgs(settings.storage.keep_data), after()))
+site, nodes = (Site(name, charts, volumes.storage_class, volumes.keep_data) for name in (MONITORING, AGENTS))
+ground.append(Namespaces("namespaces", NamespacesArgs(volumes.keep_data), after()))
 if settings.aws:
     from components.aws import Aws, AwsArgs
 
-    aws = Aws("aws", AwsArgs(settings.aws, settings.cluster, settings.storage, pulumi.get_stack(), provider), after())
+    aws = Aws("aws", AwsArgs(settings.aws, settings.cluster, volumes, pulumi.get_stack(), provider), after())
     ground.append(aws)
     pulumi.export("backupBucket", aws.backup_bucket)
 ground.append(MonitoringSecrets("secrets", MonitoringSecretsArgs(site.namespace, secrets), after()))
@@ -45,10 +43,9 @@ urls = {
     for name, part in fronts.items()
 }
 
-rule_args = alert_rules.AlertRulesArgs(site.namespace, settings.alerts, app.namespace)
-rules = alert_rules.AlertRules("rules", rule_args, after())
+rules = alert_rules.AlertRules("rules", alert_rules.AlertRulesArgs(MONITORING, settings.alerts, app.namespace), after())
 jobs = scrape_configs.ScrapeConfigs("jobs", scrape_configs.ScrapeConfigsArgs(site.namespace, app, web), after())
-am_args = alertmanager.AlertmanagerArgs(site, settings.alertmanager, urls["alertmanager"], urls["grafana"], web)
+am_args = alertmanager.AlertmanagerArgs(site, mail, urls["alertmanager"], urls["grafana"], web)
 alerts = alertmanager.Alertmanager("alertmanager", am_args, after())
 prom_args = prometheus.PrometheusArgs(site, nodes, settings.prometheus, settings.cluster, urls["prometheus"], web)
 metrics = prometheus.Prometheus("prometheus", prom_args, after(rules, jobs, alerts))
@@ -57,9 +54,12 @@ eck_args = operator.ElasticOperatorArgs(site, nodes, settings.cluster.admission_
 eck = operator.ElasticOperator("elastic-operator", eck_args, after())
 log_args = elasticsearch.ElasticsearchArgs(site, logs.elasticsearch, access.logs(secrets))
 log_store = elasticsearch.Elasticsearch("mangakai-logs", log_args, after(eck))
-kibana.Kibana("kibana", kibana.KibanaArgs(site, logs.kibana, log_store.store, urls["kibana"]), after(log_store))
-shipping = logstash.Logstash("logstash", logstash.LogstashArgs(site, logs.logstash, log_store.store), after(log_store))
-beat_args = filebeat.FilebeatArgs(nodes, logs.filebeat, log_store.store, shipping.beats, app.namespace)
+pages = kibana.Kibana("kibana", kibana.KibanaArgs(site, logs.kibana, log_store.store, urls["kibana"]), after(log_store))
+log_index.LogIndex("log-index", log_index.LogIndexArgs(site, log_store.store, logs.retention_days), after(pages))
+seed = secrets.derive("filebeat@logstash")
+ship_args = logstash.LogstashArgs(site, logs.logstash, log_store.store, seed)
+shipping = logstash.Logstash("logstash", ship_args, after(log_store))
+beat_args = filebeat.FilebeatArgs(nodes, logs.filebeat, log_store.store, shipping.beats, app.namespace, seed)
 filebeat.Filebeat("filebeat", beat_args, after(shipping))
 
 span_args = elasticsearch.ElasticsearchArgs(site, traces.elasticsearch, access.traces(secrets))

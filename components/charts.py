@@ -56,7 +56,7 @@ def archive(directory: str, chart: str) -> Path:
 
 
 class Charts:
-    """The archives in one directory, and Releases of them.
+    """The archives in one directory, and Releases of them. `timeout_seconds` is how long anything may take to run.
 
     Args:
         settings: the directory, and how long a Release may take.
@@ -72,6 +72,7 @@ class Charts:
         if missing:
             raise pulumi.RunError(f"chart archives are missing in {directory}: {', '.join(missing)}. Run: make charts")
         self._settings = settings
+        self.timeout_seconds = settings.timeout_seconds
         self._hooks = pulumi.ResourceHookBinding(
             before_update=[pulumi.ResourceHook("make-way", lambda update: _make_way(update, context))],
             on_error=[pulumi.ErrorHook("why-not-ready", lambda failure: _say_why(failure, context))],
@@ -103,7 +104,7 @@ class Charts:
                 namespace=namespace,
                 create_namespace=False,
                 values=dict(values),
-                timeout=self._settings.timeout_seconds,
+                timeout=self.timeout_seconds,
                 cleanup_on_fail=True,
                 max_history=5,
                 skip_await=False,

@@ -15,9 +15,14 @@ def ca_secret(cluster: str) -> str:
     return f"{cluster}-es-http-certs-public"
 
 
+def user_secret(cluster: str, user: str) -> str:
+    """Return the name of the Secret with the `username` and `password` of a user of an Elasticsearch cluster."""
+    return f"{cluster}-user-{user}"
+
+
 @dataclass(frozen=True)
 class Store:
-    """An Elasticsearch cluster, and the one user that logs in from outside the Elastic Stack.
+    """An Elasticsearch cluster, and the user that reads from outside the Elastic Stack.
 
     Args:
         cluster: its name.

@@ -24,7 +24,9 @@ def files(settings: Settings) -> dict[str, str]:
         "prometheus.yml": prometheus.render(settings.cluster, settings.exposure),
         "alertmanager.yml": notifications.render(settings.alertmanager),
         "jaeger.yml": _yaml(_jaeger(settings)),
-        "filebeat.yml": _yaml(filebeat.render(logstash.beats(MONITORING), application.namespace)),
+        "filebeat.yml": _yaml(
+            filebeat.render(settings.logs.filebeat, logstash.beats(MONITORING), application.namespace)
+        ),
     }
     folders = {
         "scrape_configs": scrape_configs.render(application, settings.exposure),

@@ -7,6 +7,7 @@ import pulumi
 
 from ..settings import Secrets
 
+LOG_ALIAS = "mangakai-logs"
 LOG_INDICES = ["mangakai-logs-*"]
 TRACE_INDICES = ["mangakai-jaeger-*"]
 
@@ -22,10 +23,17 @@ class User:
 
 @dataclass(frozen=True)
 class Access:
-    """The user of a cluster, and its roles in the terms of Elasticsearch's roles.yml."""
+    """Who logs in to a cluster, and its roles in the terms of Elasticsearch's roles.yml.
+
+    Args:
+        user: that reads, and in the case of Jaeger writes too.
+        roles: by name.
+        others: who else logs in.
+    """
 
     user: User
     roles: dict[str, Any]
+    others: tuple[User, ...] = ()
 
 
 def logs(secrets: Secrets) -> Access:
@@ -38,14 +46,13 @@ def logs(secrets: Secrets) -> Access:
         user=User("grafana", secrets.derive("grafana@mangakai-logs"), "logs_reader"),
         roles={
             "logs_reader": {"indices": [{"names": LOG_INDICES, "privileges": ["read", "view_index_metadata"]}]},
-            # The role of the user that ECK gives to Logstash; by itself it may not write indices of this name.
-            "eck_logstash_user_role": {
-                "cluster": ["monitor", "manage_ilm", "manage_index_templates"],
-                "indices": [
-                    {"names": LOG_INDICES, "privileges": ["create_index", "write", "manage", "read"]},
-                ],
+            # What the set-up has made: neither another index nor another mapping comes from a log line.
+            "logs_writer": {
+                "cluster": ["monitor"],
+                "indices": [{"names": [LOG_ALIAS, *LOG_INDICES], "privileges": ["create_doc", "view_index_metadata"]}],
             },
         },
+        others=(User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"),),
     )
 
 

@@ -10,8 +10,8 @@ from pulumi_kubernetes import core
 from ..metadata import metadata
 from ..settings.logs import ElasticsearchSettings
 from ..site import Site
-from ..store import Store, ca_secret, url
-from .access import Access
+from ..store import Store, ca_secret, url, user_secret
+from .access import Access, User
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,12 @@ class Elasticsearch(pulumi.ComponentResource):
             ca_secret=ca_secret(name),
             username=user.name,
             password=user.password,
-            user_secret=f"{name}-user-{user.name}",
+            user_secret=user_secret(name, user.name),
             nodes=args.settings.nodes,
         )
-        login: dict[str, pulumi.Input[str]] = {"username": user.name, "password": user.password, "roles": user.role}
         secrets = [
             self._secret(args, f"{name}-roles", {"roles.yml": yaml.safe_dump(args.access.roles, sort_keys=False)}),
-            self._secret(args, self.store.user_secret, login),
+            *(self._login(args, each) for each in (user, *args.access.others)),
         ]
         args.site.charts.release(
             name,
@@ -63,6 +62,10 @@ class Elasticsearch(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=secrets),
         )
         self.register_outputs({"url": self.store.url})
+
+    def _login(self, args: ElasticsearchArgs, user: User) -> core.v1.Secret:
+        login: dict[str, pulumi.Input[str]] = {"username": user.name, "password": user.password, "roles": user.role}
+        return self._secret(args, user_secret(self.store.cluster, user.name), login)
 
     def _secret(self, args: ElasticsearchArgs, name: str, data: dict[str, pulumi.Input[str]]) -> core.v1.Secret:
         return core.v1.Secret(
@@ -95,6 +98,10 @@ class Elasticsearch(pulumi.ComponentResource):
             },
             "volumeClaimTemplates": [claim],
         }
+        if settings.nodes > 1:
+            # Nodes, and the copies of a shard, in different zones (G-048).
+            node_set["zoneAwareness"] = {"topologyKey": "topology.kubernetes.io/zone"}
+        logins = [user_secret(self.store.cluster, user.name) for user in (args.access.user, *args.access.others)]
         deletion = "DeleteOnScaledownOnly" if args.site.keep_data else "DeleteOnScaledownAndClusterDeletion"
         return {
             "fullnameOverride": self.store.cluster,
@@ -102,7 +109,7 @@ class Elasticsearch(pulumi.ComponentResource):
             "nodeSets": [node_set],
             "volumeClaimDeletePolicy": deletion,
             "auth": {
-                "fileRealm": [{"secretName": self.store.user_secret}],
+                "fileRealm": [{"secretName": secret} for secret in logins],
                 "roles": [{"secretName": f"{self.store.cluster}-roles"}],
             },
         }

@@ -10,6 +10,7 @@ from ..store import Store
 
 SELECTOR = {"common.k8s.elastic.co/type": "kibana", "kibana.k8s.elastic.co/name": "kibana"}
 PORT = 5601
+CA_SECRET = "kibana-kb-http-certs-public"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class KibanaArgs:
     url: pulumi.Input[str]
 
 
+def url(namespace: str) -> str:
+    """Return the address for programs in the cluster, as Kibana's certificate has it."""
+    return f"https://kibana-kb-http.{namespace}.svc:{PORT}"
+
+
 class Kibana(pulumi.ComponentResource):
     """The Release with the custom resource. People log in as `elastic`, or as users they make there."""
 
@@ -43,7 +49,7 @@ class Kibana(pulumi.ComponentResource):
                 "version": args.store.version,
                 "count": args.settings.replicas,
                 "elasticsearchRef": {"name": args.store.cluster},
-                "config": {"server.publicBaseUrl": args.url, "telemetry.optIn": False},
+                "config": {"server.publicBaseUrl": args.url, "telemetry.enabled": False},
                 "podTemplate": {
                     "spec": {"containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}]}
                 },

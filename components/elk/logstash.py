@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import yaml
 from pulumi_kubernetes import core
 
+from ..certificate import derived
 from ..metadata import metadata
 from ..settings.logs import LogstashSettings
 from ..site import Site
-from ..store import Store
+from ..store import Store, user_secret
 
 BEATS_PORT = 5044
 PIPELINES_SECRET = "logstash-pipelines"  # ECK reads pipelines from Secrets only
+_CERTIFICATE, _CERTIFICATES = "logstash-certificate", "/usr/share/logstash/config/certificates"
 
 _PIPELINES = Path(__file__).parent / "pipelines"
 
@@ -26,11 +29,13 @@ class LogstashArgs:
         site: where it runs.
         settings: its size.
         store: the Elasticsearch that it writes to.
+        transport: the secret from which its certificate comes, as Filebeat's does.
     """
 
     site: Site
     settings: LogstashSettings
     store: Store
+    transport: pulumi.Input[str]
 
 
 class Logstash(pulumi.ComponentResource):
@@ -44,6 +49,13 @@ class Logstash(pulumi.ComponentResource):
             PIPELINES_SECRET,
             metadata=metadata(PIPELINES_SECRET, "logstash", args.site.namespace),
             string_data={"pipelines.yml": pipelines_yml()},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        host = beats(args.site.namespace).partition(":")[0]
+        certificate = core.v1.Secret(
+            _CERTIFICATE,
+            metadata=metadata(_CERTIFICATE, "logstash", args.site.namespace),
+            string_data=pulumi.Output.from_input(args.transport).apply(lambda seed: derived(seed, host)),
             opts=pulumi.ResourceOptions(parent=self),
         )
         volume = {
@@ -72,10 +84,22 @@ class Logstash(pulumi.ComponentResource):
                 ],
                 "volumeClaimTemplates": [volume],
                 "podTemplate": {
-                    "spec": {"containers": [{"name": "logstash", "resources": args.settings.resources.manifest()}]}
+                    "spec": {
+                        "containers": [
+                            {
+                                "name": "logstash",
+                                "resources": args.settings.resources.manifest(),
+                                "env": _environment(args.store),
+                                "volumeMounts": [
+                                    {"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True}
+                                ],
+                            }
+                        ],
+                        "volumes": [{"name": "certificates", "secret": {"secretName": _CERTIFICATE}}],
+                    }
                 },
             },
-            pulumi.ResourceOptions(parent=self, depends_on=[pipelines]),
+            pulumi.ResourceOptions(parent=self, depends_on=[pipelines, certificate]),
         )
         self.beats = beats(args.site.namespace)
         self.register_outputs({"beats": self.beats})
@@ -84,6 +108,15 @@ class Logstash(pulumi.ComponentResource):
 def beats(namespace: str) -> str:
     """Return host:port of the Beats input."""
     return f"logstash-ls-beats.{namespace}.svc:{BEATS_PORT}"
+
+
+def _environment(store: Store) -> list[dict[str, Any]]:
+    """Return what the pipelines name as ${…} besides what ECK injects."""
+    login = user_secret(store.cluster, "logstash")
+    return [
+        {"name": f"LOGSTASH_{name}", "valueFrom": {"secretKeyRef": {"name": login, "key": key}}}
+        for name, key in {"USER": "username", "PASSWORD": "password"}.items()
+    ]
 
 
 def pipelines() -> dict[str, str]:

@@ -1,8 +1,10 @@
 """Settings of Elasticsearch, Logstash, Kibana and Filebeat, and of the Elasticsearch that Jaeger writes to."""
 
-from pydantic import model_validator
+from typing import Annotated
 
-from .leaves import Model, Quorum, Replicas, Resources, Version, Volume, sized
+from pydantic import Field, model_validator
+
+from .leaves import Model, Name, Quorum, Replicas, Resources, Version, Volume, sized
 
 
 class ElasticsearchSettings(Model):
@@ -30,13 +32,23 @@ class KibanaSettings(Model):
 
 
 class FilebeatSettings(Model):
-    """Filebeat, one pod a node."""
+    """Filebeat, one pod a node.
 
+    Args:
+        namespaces: whose containers' lines it ships besides the application's.
+        paths: files of the node that it ships as lines of the backend, such as /var/log/mangakai/*.log (S-079).
+        resources: of each pod.
+    """
+
+    namespaces: list[Name] = []
+    paths: list[Annotated[str, Field(pattern=r"^/\S+$", json_schema_extra={"allowed": "an absolute path"})]] = []
     resources: Resources = sized("100m", "200Mi", "500m", "400Mi")
 
 
 class LogsSettings(Model):
     """The ELK part. The guide's heap of 2 GiB (S-068) is what a limit of 4Gi gives."""
+
+    retention_days: Annotated[int, Field(ge=1, le=365)] = 14
 
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings(version="9.5.0")
     logstash: LogstashSettings = LogstashSettings()

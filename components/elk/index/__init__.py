@@ -1,0 +1,1 @@
+"""What the logs' index is, and the program that sets it up."""
