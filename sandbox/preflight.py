@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from sandbox.programs import GOARCH, GOOS, MODULES, cache
 
-BUILD_DISK = 12_000_000_000
+BUILD_DISK = 10_000_000_000
 MEMORY = 4_000_000_000
 
 
