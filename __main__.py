@@ -45,8 +45,7 @@ urls = {
 
 rules = alert_rules.AlertRules("rules", alert_rules.AlertRulesArgs(MONITORING, settings.alerts, app.namespace), after())
 jobs = scrape_configs.ScrapeConfigs("jobs", scrape_configs.ScrapeConfigsArgs(site.namespace, app, web), after())
-am_args = alertmanager.AlertmanagerArgs(site, mail, urls["alertmanager"], urls["grafana"], web)
-alerts = alertmanager.Alertmanager("alertmanager", am_args, after())
+alerts = alertmanager.Alertmanager("alertmanager", alertmanager.AlertmanagerArgs(site, mail, urls, web), after())
 prom_args = prometheus.PrometheusArgs(site, nodes, settings.prometheus, settings.cluster, urls["prometheus"], web)
 metrics = prometheus.Prometheus("prometheus", prom_args, after(rules, jobs, alerts))
 
@@ -57,8 +56,9 @@ log_store = elasticsearch.Elasticsearch("mangakai-logs", log_args, after(eck))
 pages = kibana.Kibana("kibana", kibana.KibanaArgs(site, logs.kibana, log_store.store, urls["kibana"]), after(log_store))
 log_index.LogIndex("log-index", log_index.LogIndexArgs(site, log_store.store, logs.retention_days), after(pages))
 seed = secrets.derive("filebeat@logstash")
-ship_args = logstash.LogstashArgs(site, logs.logstash, log_store.store, seed)
-shipping = logstash.Logstash("logstash", ship_args, after(log_store))
+mailer = logstash.Alerts(alerts.url, web.authentication, settings.cluster.name)
+ship_args = logstash.LogstashArgs(site, logs.logstash, log_store.store, seed, mailer)
+shipping = logstash.Logstash("logstash", ship_args, after(log_store, alerts))
 beat_args = filebeat.FilebeatArgs(nodes, logs.filebeat, log_store.store, shipping.beats, app.namespace, seed)
 filebeat.Filebeat("filebeat", beat_args, after(shipping))
 

@@ -1,5 +1,6 @@
 """Alertmanager: its configuration as a ConfigMap, and its Release."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,15 +28,13 @@ class AlertmanagerArgs:
     Args:
         site: where it runs.
         settings: its size and its receivers.
-        url: where people open it; links in notifications lead there.
-        grafana_url: where people open Grafana; links to dashboards lead there.
+        urls: where people open each part, by its name: links in notifications lead there.
         exposure: whether it asks for a password.
     """
 
     site: Site
     settings: AlertmanagerSettings
-    url: pulumi.Input[str]
-    grafana_url: pulumi.Input[str]
+    urls: Mapping[str, pulumi.Input[str]]
     exposure: ExposureSettings
 
 
@@ -56,7 +55,9 @@ class Alertmanager(pulumi.ComponentResource):
             data={
                 "alertmanager.yml": render(args.settings),
                 **templates(),
-                "links.tmpl": pulumi.Output.from_input(args.grafana_url).apply(links),
+                "links.tmpl": pulumi.Output.all(args.urls["grafana"], args.urls["kibana"]).apply(
+                    lambda urls: links(*urls)
+                ),
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -87,7 +88,7 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
     values: dict[str, Any] = {
         "fullnameOverride": "alertmanager",
         "replicaCount": settings.replicas,
-        "baseURL": args.url,
+        "baseURL": args.urls["alertmanager"],
         "config": {"enabled": False},
         "extraVolumes": [{"name": "config", "configMap": {"name": CONFIG_MAP}}],
         "extraVolumeMounts": [mount],

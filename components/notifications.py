@@ -8,6 +8,7 @@ import yaml
 from .settings.metrics import AlertmanagerSettings
 
 SECRETS = "/etc/alertmanager-secrets"
+APPLICATION_ERROR = "ApplicationError"  # as in components/elk/pipelines/errors.conf
 
 _TEMPLATES = Path(__file__).parent.parent / "rules" / "templates"
 
@@ -52,9 +53,10 @@ def templates() -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(_TEMPLATES.glob("*.tmpl"))}
 
 
-def links(grafana_url: str) -> str:
-    """Return the template that tells the others where Grafana is: a file of its own, known only to the cluster."""
-    return f'{{{{ define "mangakai.grafana" }}}}{grafana_url}{{{{ end }}}}\n'
+def links(grafana_url: str, kibana_url: str) -> str:
+    """Return the template that tells the others where Grafana and Kibana are: only the cluster knows."""
+    urls = {"grafana": grafana_url, "kibana": kibana_url}
+    return "".join(f'{{{{ define "mangakai.{name}" }}}}{url}{{{{ end }}}}\n' for name, url in urls.items())
 
 
 def render(settings: AlertmanagerSettings) -> str:
@@ -74,6 +76,16 @@ def render(settings: AlertmanagerSettings) -> str:
             "repeat_interval": "1h",
             "receiver": "default",
             "routes": [
+                {
+                    # From Logstash, for each service and logger: at most one mail in 15 minutes (S-076, D-091), also
+                    # where an error comes, is over and comes again, as a group looks at that once in its interval.
+                    "matchers": [f'alertname="{APPLICATION_ERROR}"'],
+                    "receiver": "application-errors",
+                    "group_by": ["alertname", "cluster", "service", "logger"],
+                    "group_wait": "0s",
+                    "group_interval": "15m",
+                    "repeat_interval": "14m",  # else due a moment after the interval, and so with the next
+                },
                 {
                     "matchers": ['severity="critical"'],  # D-047
                     "receiver": "critical-alerts",
@@ -99,6 +111,11 @@ def render(settings: AlertmanagerSettings) -> str:
                 "slack_configs": [_slack(settings.slack_channel)],
             },
             {"name": "warning-alerts", "email_configs": [_email(settings.team_email, "warning")]},
+            # An error is no state that ends.
+            {
+                "name": "application-errors",
+                "email_configs": [_email(settings.team_email, "error") | {"send_resolved": False}],
+            },
             _heartbeat() if settings.heartbeat else {"name": "none"},
         ],
         "inhibit_rules": _INHIBIT_RULES,

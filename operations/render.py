@@ -13,8 +13,8 @@ from components.names import MONITORING
 from components.settings import Settings, SettingsError, read_file
 
 ROOT = Path(__file__).parent.parent
-# Only a cluster knows under which address it is reached: the output of this name.
-GRAFANA_URL = "<grafanaUrl>"
+# Only a cluster knows under which address it is reached: the outputs of these names.
+GRAFANA_URL, KIBANA_URL = "<grafanaUrl>", "<kibanaUrl>"
 
 
 def files(settings: Settings) -> dict[str, str]:
@@ -31,7 +31,7 @@ def files(settings: Settings) -> dict[str, str]:
     folders = {
         "scrape_configs": scrape_configs.render(application, settings.exposure),
         "rules": alert_rules.render(settings.alerts, application.namespace),
-        "templates": {**notifications.templates(), "links.tmpl": notifications.links(GRAFANA_URL)},
+        "templates": {**notifications.templates(), "links.tmpl": notifications.links(GRAFANA_URL, KIBANA_URL)},
         "dashboards": grafana.dashboards(),
         "logstash": logstash.pipelines(),
     }

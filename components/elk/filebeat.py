@@ -16,16 +16,18 @@ from ..store import Store
 _ACCOUNT = "filebeat"
 _LOGS = "/var/log/containers"
 _CERTIFICATE, _CERTIFICATES = "filebeat-certificate", "/etc/filebeat-certificates"
-# A Python traceback is one event (D-101). What starts one: the guide's date, nginx's own, JSON, or the client's address
-# of an access line.
+# A Python traceback is one event (D-101). What starts one: the date of the guide, nginx or Celery, JSON, uvicorn's
+# level, or the client's address of an access line.
 _MULTILINE = {
     "multiline": {
         "type": "pattern",
-        "pattern": r"^\d{4}[-/]\d{2}[-/]\d{2}|^\{|^[0-9A-Fa-f.:]+ - ",
+        "pattern": r"^\[?\d{4}[-/]\d{2}[-/]\d{2}|^\{|^[A-Z]+: |^[0-9A-Fa-f.:]+ - ",
         "negate": True,
         "match": "after",
     }
 }
+# What an event may be at most, in bytes: the rest of a longer one is cut off, and `log.flags` says so.
+_MESSAGE_MAX_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def render(settings: FilebeatSettings, logstash: str, application_namespace: str
             },
         },
         # What waits for Logstash, which a node must not run out of memory for.
-        "queue.mem": {"events": 4096, "flush.min_events": 512},
+        "queue.mem": {"events": 2048, "flush.min_events": 512},
     }
 
 
@@ -101,6 +103,7 @@ def _containers(namespaces: list[str]) -> dict[str, Any]:
         # A file is known by its first bytes: by default 1024, and one that never has so many would never be read. Each
         # line begins with its nanosecond.
         "prospector.scanner.fingerprint.length": 64,
+        "message_max_bytes": _MESSAGE_MAX_BYTES,
         "parsers": [{"container": {}}, _MULTILINE],
         "processors": [
             {
@@ -127,6 +130,7 @@ def _files(paths: list[str]) -> dict[str, Any]:
         "type": "filestream",
         "id": "files",
         "paths": paths,
+        "message_max_bytes": _MESSAGE_MAX_BYTES,
         "parsers": [_MULTILINE],
         "processors": [{"add_fields": {"target": "service", "fields": {"name": "mangakai-backend"}}}],
     }

@@ -1,4 +1,4 @@
-"""Logstash: takes lines from Filebeat, makes fields of them, and writes them to Elasticsearch."""
+"""Logstash: takes lines from Filebeat, makes fields of them, writes them to Elasticsearch, and reports the errors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,8 @@ from pulumi_kubernetes import core
 
 from ..certificate import derived
 from ..metadata import metadata
+from ..names import WEB_AUTH, WEB_USER
+from ..settings.leaves import to_bytes
 from ..settings.logs import LogstashSettings
 from ..site import Site
 from ..store import Store, user_secret
@@ -19,6 +21,7 @@ PIPELINES_SECRET = "logstash-pipelines"  # ECK reads pipelines from Secrets only
 _CERTIFICATE, _CERTIFICATES = "logstash-certificate", "/usr/share/logstash/config/certificates"
 
 _PIPELINES = Path(__file__).parent / "pipelines"
+_MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,29 @@ class LogstashArgs:
         settings: its size.
         store: the Elasticsearch that it writes to.
         transport: the secret from which its certificate comes, as Filebeat's does.
+        alerts: where it reports errors.
     """
 
     site: Site
     settings: LogstashSettings
     store: Store
     transport: pulumi.Input[str]
+    alerts: "Alerts"
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """The Alertmanager that mails about errors.
+
+    Args:
+        url: for programs in the cluster.
+        authentication: whether it asks for a password.
+        cluster: the label `cluster` of alerts, as Prometheus sets it.
+    """
+
+    url: str
+    authentication: bool
+    cluster: str
 
 
 class Logstash(pulumi.ComponentResource):
@@ -48,7 +68,7 @@ class Logstash(pulumi.ComponentResource):
         pipelines = core.v1.Secret(
             PIPELINES_SECRET,
             metadata=metadata(PIPELINES_SECRET, "logstash", args.site.namespace),
-            string_data={"pipelines.yml": pipelines_yml()},
+            string_data={"pipelines.yml": pipelines_yml(args.settings.storage)},
             opts=pulumi.ResourceOptions(parent=self),
         )
         host = beats(args.site.namespace).partition(":")[0]
@@ -89,7 +109,7 @@ class Logstash(pulumi.ComponentResource):
                             {
                                 "name": "logstash",
                                 "resources": args.settings.resources.manifest(),
-                                "env": _environment(args.store),
+                                "env": _environment(args),
                                 "volumeMounts": [
                                     {"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True}
                                 ],
@@ -110,12 +130,26 @@ def beats(namespace: str) -> str:
     return f"logstash-ls-beats.{namespace}.svc:{BEATS_PORT}"
 
 
-def _environment(store: Store) -> list[dict[str, Any]]:
-    """Return what the pipelines name as ${…} besides what ECK injects."""
-    login = user_secret(store.cluster, "logstash")
+def _environment(args: LogstashArgs) -> list[dict[str, Any]]:
+    """Return what the pipelines name as ${…} besides what ECK injects, and the size of the heap."""
+    login = user_secret(args.store.cluster, "logstash")
+    heap = int(to_bytes(args.settings.resources.manifest()["limits"]["memory"]) / 2 / _MIB)
+    values = {
+        # The Beats input takes as much again off the heap, unless it is told.
+        "LS_JAVA_OPTS": f"-Xms{heap}m -Xmx{heap}m -XX:MaxDirectMemorySize={heap // 2}m",
+        "ALERTMANAGER_URL": args.alerts.url,
+        "ALERTMANAGER_USER": WEB_USER,
+        "CLUSTER": args.alerts.cluster,
+    }
+    secrets = {"LOGSTASH_USER": (login, "username"), "LOGSTASH_PASSWORD": (login, "password")}
+    if args.alerts.authentication:
+        secrets["ALERTMANAGER_PASSWORD"] = (WEB_AUTH, "password")
     return [
-        {"name": f"LOGSTASH_{name}", "valueFrom": {"secretKeyRef": {"name": login, "key": key}}}
-        for name, key in {"USER": "username", "PASSWORD": "password"}.items()
+        *({"name": name, "value": value} for name, value in values.items()),
+        *(
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+            for name, (secret, key) in secrets.items()
+        ),
     ]
 
 
@@ -124,10 +158,29 @@ def pipelines() -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(_PIPELINES.glob("*.conf"))}
 
 
-def pipelines_yml() -> str:
-    """Return Logstash's pipelines.yml, which holds them all."""
+def pipelines_yml(storage: str) -> str:
+    """Return Logstash's pipelines.yml, which holds them all, and what each may keep on the volume.
+
+    Args:
+        storage: the size of the volume, as a Kubernetes quantity.
+    """
+    volume = int(to_bytes(storage) / _MIB)
+    keeps: dict[str, dict[str, Any]] = {
+        # What waits for Elasticsearch, and what it refuses: see docs/operations.md.
+        "main": {
+            "queue.max_bytes": f"{volume * 6 // 10}mb",
+            "dead_letter_queue.enable": True,
+            "dead_letter_queue.max_bytes": f"{volume * 2 // 10}mb",
+            "dead_letter_queue.storage_policy": "drop_older",
+        },
+        # One worker, as it counts.
+        "errors": {"queue.max_bytes": "128mb", "pipeline.workers": 1},
+    }
     return yaml.safe_dump(
-        [{"pipeline.id": Path(file).stem, "config.string": text} for file, text in pipelines().items()],
+        [
+            {"pipeline.id": name, "queue.type": "persisted", **keep, "config.string": pipelines()[f"{name}.conf"]}
+            for name, keep in keeps.items()
+        ],
         sort_keys=False,
         allow_unicode=True,
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .leaves import Model, Name, Quorum, Replicas, Resources, Version, Volume, sized
+from .leaves import Model, Name, Quorum, Replicas, Resources, Version, Volume, sized, to_bytes
 
 
 class ElasticsearchSettings(Model):
@@ -17,11 +17,17 @@ class ElasticsearchSettings(Model):
 
 
 class LogstashSettings(Model):
-    """Logstash; its volume holds the queue."""
+    """Logstash; its volume holds the queues. Its heap is half of the memory limit."""
 
     replicas: Replicas = 2
     storage: Volume = "5Gi"
     resources: Resources = sized("500m", "1536Mi", "1", "2Gi")
+
+    @model_validator(mode="after")
+    def _the_queues_fit(self) -> "LogstashSettings":
+        if to_bytes(self.storage) < 2**30:
+            raise ValueError("storage may not be below 1Gi: the queues take that")
+        return self
 
 
 class KibanaSettings(Model):

@@ -19,6 +19,8 @@ from sandbox.processes import SandboxError
 from sandbox.programs import ALERTMANAGER, PROMETHEUS
 
 START_SECONDS = 30
+# Five for the discovery of the targets, and at speed 1 up to sixty until each is scraped for the first time.
+TARGETS_SECONDS = 120
 # How often Prometheus tells a firing alert again; the last time it did counts for four times as long.
 RESEND_SECONDS = 60
 
@@ -112,7 +114,7 @@ class Watch:
         rules, later = self._folder / "prometheus" / "rules", self._folder / "prometheus" / "rules-later"
         rules.rename(later)
         self.start("prometheus")
-        if not self.wait(self._targets_are_up, START_SECONDS):
+        if not self.wait(self._targets_are_up, TARGETS_SECONDS):
             raise SandboxError("Prometheus cannot scrape the exporters of the demo")
         later.rename(rules)
         self._processes["prometheus"].send_signal(signal.SIGHUP)
@@ -140,6 +142,16 @@ class Watch:
         """Return what the API of one of the two answers."""
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return json.load(answer)
+
+    def post_alert(self, alert: Mapping[str, Any]) -> None:
+        """Give Alertmanager an alert, as another program than Prometheus."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports.alertmanager}/api/v2/alerts",
+            json.dumps([alert]).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=5):
+            pass
 
     @staticmethod
     def wait(condition: Callable[[], bool], seconds: float) -> bool:

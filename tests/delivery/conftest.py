@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components import notifications
 from components.settings import read_file
 from operations import render
 from sandbox.build import ensure
@@ -24,9 +25,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, "Futu
     ensure(of_groups(Group.TESTING))
     settings = read_file(ROOT / "Pulumi.prod.yaml")
     files = render.files(settings)
-    files["templates/links.tmpl"] = files["templates/links.tmpl"].replace(
-        render.GRAFANA_URL, "https://grafana.example.com"
-    )
+    files["templates/links.tmpl"] = notifications.links("https://grafana.example.com", "https://kibana.example.com")
 
     def play(scenario: Scenario, folder: Path, ports: Ports) -> None:
         with Watch(files, folder, ports, settings.application.namespace, "canary-mail-2b71", scenario.speed) as watch:

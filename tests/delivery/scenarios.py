@@ -7,9 +7,11 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from sandbox.demo.sinks import Mail
 from sandbox.demo.watch import Watch
+from tests.delivery import reported
 
 ONCALL, TEAM = "oncall@mangakai.com", "team@mangakai.com"
 HEALTHY_SECONDS = 40
@@ -132,6 +134,47 @@ def prometheus_killed(watch: Watch) -> None:
     assert watch.mail.received == []
 
 
+def application_errors(watch: Watch) -> None:
+    """Logstash reports errors again and again: one mail for each service and logger, and another after 15 minutes."""
+
+    def report(logger: str, seconds: float = 60) -> None:
+        fields = {
+            "message": "the page of 漫画 <1> is lost",
+            "[service][name]": "mangakai-backend",
+            "[log][logger]": logger,
+            "[trace][id]": "0af7651916cd43dd8448eb211c80319c",
+            "+YYYY-MM-dd": "2026-01-01",
+            "+HH": "03",
+        }
+        over = datetime.now(UTC) + timedelta(seconds=seconds)
+        watch.post_alert(reported.alert(fields, "mangakai-prod") | {"endsAt": over.isoformat()})
+
+    healthy(watch)
+    report("mangakai.api")
+    assert watch.wait(lambda: len(watch.mail.received) == 1, 10), "no mail about the error"
+    report("mangakai.api")
+    report("mangakai.pages", seconds=3)
+    assert watch.wait(lambda: len(watch.mail.received) == 2, 10), "no mail about the other"
+    time.sleep(25)
+    report("mangakai.pages", seconds=3)  # the first was over by then
+    time.sleep(20)
+    assert [mail.subject for mail in watch.mail.received] == ["Error in MangakAI Application"] * 2
+    (mail,) = (mail for mail in watch.mail.received if "Logger: mangakai.pages" in mail.text)
+    assert mail.to == TEAM
+    assert "Error detected: the page of 漫画 <1> is lost\n" in mail.text
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    assert "Logs: https://kibana.example.com/app/discover#/?_g=(time:(from:'2026-01-01T03:00" in mail.text
+    assert f"query:'trace.id:%22{trace}%22'))\nTrace: https://grafana.example.com/explore?" in mail.text
+    report("mangakai.api", seconds=90)
+    assert watch.wait(lambda: len(watch.mail.received) == 3, 16 * 60 / watch.speed), "no second mail"
+    first, last = (
+        mail.at for mail in (watch.mail.received[0], watch.mail.received[-1]) if "Logger: mangakai.api\n" in mail.text
+    )
+    print(f"\nthe same error was mailed again after {last - first:.0f} s, at speed {watch.speed:g}")
+    assert last - first >= 15 * 60 / watch.speed
+    assert watch.webhooks.received["/slack"] == []
+
+
 def blip(watch: Watch) -> None:
     """Every request fails for 30 seconds, at true speed: nobody is told."""
     healthy(watch)
@@ -160,6 +203,7 @@ SCENARIOS = {
     "mail_server_down": Scenario(mail_server_down),
     "alertmanager_restarted": Scenario(alertmanager_restarted),
     "prometheus_killed": Scenario(prometheus_killed),
+    "application_errors": Scenario(application_errors),
     "blip": Scenario(blip, speed=1),
     "time_to_mail": Scenario(time_to_mail, speed=1),
 }

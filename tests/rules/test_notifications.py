@@ -4,10 +4,12 @@ import json
 import re
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import yaml
 
+from components.notifications import links
 from components.rule_files import steps
 from sandbox.programs import AMTOOL
 from tests.rules.rendered import Rendered, check
@@ -27,10 +29,12 @@ SEVERITIES = {
     },
     "none": {"Watchdog"},
 }  # fmt: skip
-HEARTBEAT = {"local": "none", "staging": "none", "prod": "heartbeat"}
+HEARTBEAT = {"local": "heartbeat", "staging": "none", "prod": "heartbeat"}
 
 GRAFANA = "https://grafana.example.com:3000"
+KIBANA = "https://kibana.example.com:5601"
 ALERTMANAGER = "https://alertmanager.example.com:9093"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def test_every_alert_reaches_its_receiver(rendered: Rendered) -> None:
@@ -48,8 +52,12 @@ def test_every_alert_reaches_its_receiver(rendered: Rendered) -> None:
         )
         said = check(AMTOOL, "config", "routes", "test", f"--config.file={config}", *labels)
         assert said.split() == [receivers[severity]], alert
-    said = check(AMTOOL, "config", "routes", "test", f"--config.file={config}", "severity=info")
-    assert said.split() == ["default"]
+    others = {
+        ("severity=info",): "default",
+        ("alertname=ApplicationError", "severity=warning", "service=nginx"): "application-errors",
+    }
+    for given, receiver in others.items():
+        assert check(AMTOOL, "config", "routes", "test", f"--config.file={config}", *given).split() == [receiver]
     print(f"\n{rendered.stack}: {len(pairs)} alerts routed")
 
 
@@ -63,10 +71,14 @@ def test_receivers_reach_the_people_that_the_guide_names(rendered: Rendered) -> 
         "default": ["team@mangakai.com"],
         "critical-alerts": ["oncall@mangakai.com"],
         "warning-alerts": ["team@mangakai.com"],
+        "application-errors": ["team@mangakai.com"],
     }
     (slack,) = by_name["critical-alerts"]["slack_configs"]
     assert slack["channel"] == "#alerts-critical"
-    assert all(mail["send_resolved"] for name in by_name for mail in by_name[name].get("email_configs", []))
+    told_the_end = {
+        name for name in by_name for mail in by_name[name].get("email_configs", []) if mail["send_resolved"]
+    }
+    assert told_the_end == {"default", "critical-alerts", "warning-alerts"}
     assert slack["send_resolved"]
 
 
@@ -99,7 +111,7 @@ class Words(HTMLParser):
 def say(rendered: Rendered) -> Any:
     """Return a function that executes a field of a receiver for some alerts, as Alertmanager does."""
     folder = rendered.folder / "templates"
-    (folder / "links.tmpl").write_text(rendered.files["templates/links.tmpl"].replace("<grafanaUrl>", GRAFANA))
+    (folder / "links.tmpl").write_text(links(GRAFANA, KIBANA))
 
     def execute(field: str, status: str, pods: list[str], severity: str = "critical") -> str:
         common = {"alertname": "HighErrorRate", "severity": severity, "service": "mangakai-backend", "zone": "a b/c+"}
@@ -118,25 +130,25 @@ def say(rendered: Rendered) -> Any:
             }
             for pod in pods
         ]
-        data = rendered.folder / "data.json"
-        data.write_text(
-            json.dumps(
-                {
-                    "receiver": "critical-alerts",
-                    "status": status,
-                    "alerts": alerts,
-                    "groupLabels": {"alertname": "HighErrorRate"},
-                    "commonLabels": common,
-                    "commonAnnotations": annotations,
-                    "externalURL": ALERTMANAGER,
-                }
-            )
-        )
-        kind = ["--template.type=html"] if field.lstrip().startswith('{{ template "mangakai.html"') else []
-        glob = f"--template.glob={folder}/*.tmpl"
-        return check(AMTOOL, "template", "render", glob, f"--template.data={data}", *kind, "--template.text", field)
+        group = {
+            "status": status,
+            "alerts": alerts,
+            "groupLabels": {"alertname": "HighErrorRate"},
+            "commonLabels": common,
+            "commonAnnotations": annotations,
+        }
+        return _executed(rendered, field, group)
 
     return execute
+
+
+def _executed(rendered: Rendered, field: str, group: dict[str, Any]) -> str:
+    """Return what Alertmanager makes of a field of a receiver for a group of alerts."""
+    data = rendered.folder / "data.json"
+    data.write_text(json.dumps({"receiver": "any", "externalURL": ALERTMANAGER, **group}))
+    kind = ["--template.type=html"] if field.lstrip().startswith('{{ template "mangakai.html"') else []
+    glob = f"--template.glob={rendered.folder}/templates/*.tmpl"
+    return check(AMTOOL, "template", "render", glob, f"--template.data={data}", *kind, "--template.text", field)
 
 
 @pytest.mark.parametrize("status", ["firing", "resolved"])
@@ -200,3 +212,59 @@ def test_slack_says_the_same(rendered: Rendered, say: Any, status: str) -> None:
     assert f"<{GRAFANA}/d/mangakai-application|Dashboard>" in text
     assert (f"<{ALERTMANAGER}/#/silences/new?filter=" in text) is not resolved
     assert f"Status: {status}, severity critical" in text
+
+
+@pytest.mark.parametrize("trace", [TRACE, ""], ids=["traced", "untraced"])
+def test_the_mail_about_an_error_leads_to_its_lines_and_its_trace(rendered: Rendered, trace: str) -> None:
+    (rendered.folder / "templates" / "links.tmpl").write_text(links(GRAFANA, KIBANA))
+    by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
+    (mail,) = by_name["application-errors"]["email_configs"]
+    labels = {
+        "alertname": "ApplicationError",
+        "severity": "warning",
+        "service": "mangakai-backend",
+        "logger": "mangakai.api'!\"",
+    }
+    annotations = {
+        "summary": "Error in MangakAI Application",
+        "description": "Error detected: <b>no</b> page\nTraceback",
+        "trace_id": trace,
+        "hour": "2026-01-01T03:00:00.000Z",
+    }
+    alert = {"status": "firing", "labels": labels, "annotations": annotations, "startsAt": "2026-01-01T03:12:00Z"}
+    group = {
+        "status": "firing",
+        "alerts": [alert],
+        "groupLabels": labels,
+        "commonLabels": labels,
+        "commonAnnotations": annotations,
+    }
+    assert _executed(rendered, mail["headers"]["Subject"], group) == "Error in MangakAI Application"
+    text = _executed(rendered, mail["text"], group)
+    assert text.lstrip().startswith("Error detected: <b>no</b> page\nTraceback\n")
+    assert "Service: mangakai-backend\nLogger: mangakai.api'!\"\nSince: 2026-01-01 03:12:00 UTC\n" in text
+    assert "<no value>" not in text
+    page = Words(_executed(rendered, mail["html"], group))
+    assert "Error detected: <b>no</b> page" in page.text
+
+    found = dict(re.findall(r"^(Logs|Trace): (\S+)$", text, flags=re.MULTILINE))
+    assert found.keys() == ({"Logs", "Trace"} if trace else {"Logs"})
+    for name, link in found.items():
+        assert unquote(page.links[name]) == unquote(link)
+    where, _, state = unquote(found["Logs"]).partition("#/?")
+    assert where == f"{KIBANA}/app/discover"
+    time, _, app = state.partition("&")
+    assert time == "_g=(time:(from:'2026-01-01T03:00:00.000Z',to:now))"
+    query = (
+        f'trace.id:"{trace}"'
+        if trace
+        else 'service.name:"mangakai-backend" and log.logger:"mangakai.api" and tags:error'
+    )
+    view = "dataSource:(dataViewId:mangakai-logs,type:dataView)"
+    assert app == f"_a=({view},query:(language:kuery,query:'{query}'))"
+    if trace:
+        link = urlsplit(found["Trace"])
+        assert f"{link.scheme}://{link.netloc}{link.path}" == f"{GRAFANA}/explore"
+        (pane,) = json.loads(parse_qs(link.query)["panes"][0]).values()
+        assert pane["datasource"] == "jaeger"
+        assert pane["queries"] == [{"refId": "A", "datasource": {"type": "jaeger", "uid": "jaeger"}, "query": trace}]

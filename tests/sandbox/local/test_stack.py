@@ -22,7 +22,12 @@ def test_a_second_up_and_a_preview_change_nothing(project: Project) -> None:
 
 
 def test_the_api_server_has_what_render_writes(project: Project, api: Api) -> None:
-    files = render.files(read_file(project.folder / "Pulumi.local.yaml"))
+    files = {
+        path: text.replace(render.GRAFANA_URL, "http://localhost:3000").replace(
+            render.KIBANA_URL, "https://localhost:5601"
+        )
+        for path, text in render.files(read_file(project.folder / "Pulumi.local.yaml")).items()
+    }
 
     def folder(name: str) -> dict[str, str]:
         return {path.split("/")[1]: text for path, text in files.items() if path.startswith(f"{name}/")}
