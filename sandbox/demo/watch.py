@@ -1,5 +1,7 @@
 """Prometheus and Alertmanager as processes, with everything that they read from and send to on this machine."""
 
+import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -145,13 +147,14 @@ class Watch:
 
     def post_alert(self, alert: Mapping[str, Any]) -> None:
         """Give Alertmanager an alert, as another program than Prometheus."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.ports.alertmanager}/api/v2/alerts",
-            json.dumps([alert]).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=5):
-            pass
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports.alertmanager, timeout=5)
+        with contextlib.closing(connection):
+            connection.request(
+                "POST", "/api/v2/alerts", json.dumps([alert]).encode(), {"Content-Type": "application/json"}
+            )
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise SandboxError(f"Alertmanager refuses an alert: {answer.status} {answer.read().decode()}")
 
     @staticmethod
     def wait(condition: Callable[[], bool], seconds: float) -> bool:
