@@ -229,4 +229,4 @@ def test_the_program_is_small() -> None:
     files = [root / "__main__.py", *(set((root / "components").rglob("*.py")) - {job})]
     lines = {path: [line for line in path.read_text().splitlines() if line.strip()] for path in files}
     assert max(map(len, lines.values())) <= 300
-    assert sum(map(len, lines.values())) < 3200
+    assert sum(map(len, lines.values())) < 3300
