@@ -48,6 +48,7 @@ check: .venv/development ## format, lint, types, shell and Makefile
 test: .venv/development ## every test, building and starting what they need
 	@$(IN_VENV) pytest -m 'not built' tests/unit
 	@$(IN_VENV) sandbox.build engine cluster testing
+	@$(IN_VENV) tests.logs.opensearch
 	@$(IN_VENV) pytest -m built
 
 .venv/bin/python:

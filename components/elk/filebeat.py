@@ -21,7 +21,7 @@ _CERTIFICATE, _CERTIFICATES = "filebeat-certificate", "/etc/filebeat-certificate
 _MULTILINE = {
     "multiline": {
         "type": "pattern",
-        "pattern": r"^\[?\d{4}[-/]\d{2}[-/]\d{2}|^\{|^[A-Z]+: |^[0-9A-Fa-f.:]+ - ",
+        "pattern": r"^\[?\d{4}[-/]\d{2}[-/]\d{2}|^\{|^(?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL): |^[0-9A-Fa-f.:]+ - ",
         "negate": True,
         "match": "after",
     }

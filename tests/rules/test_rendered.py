@@ -57,7 +57,7 @@ def test_all_alerts_of_the_guide_are_there(rendered: Rendered) -> None:
 def test_alertmanager_takes_its_configuration(rendered: Rendered) -> None:
     said = check(AMTOOL, "check-config", rendered.localized("alertmanager.yml"))
     assert "SUCCESS" in said
-    assert " - 4 receivers" in said
+    assert " - 5 receivers" in said
     assert " - 1 templates" in said  # one pattern, which has to match a file
     assert len([path for path in rendered.files if path.startswith("templates/")]) == 2
 

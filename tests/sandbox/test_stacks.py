@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from components.settings import read_file
+from tests.sandbox import elk
 from tests.sandbox.conftest import Api, Project
 
 CRDS = {
@@ -51,8 +53,7 @@ BUILT_IN = {"admin", "edit", "view", "cluster-admin"}
 @pytest.mark.parametrize("on_sandbox", ["staging"], indirect=True)
 def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str) -> None:
     assert set(project.up(on_sandbox)) == {"unchanged"}
-    elasticsearch = api.get("/apis/apps/v1/namespaces/monitoring/statefulsets/mangakai-logs-es-default")
-    assert elasticsearch["spec"]["replicas"] == 1
+    elk.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
 
 
@@ -79,6 +80,7 @@ class TestProduction:
         project.prepare("prod")
         print(f"\nprod up: {project.up('prod')}")
         assert set(project.up("prod")) == {"unchanged"}
+        elk.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
         apps = "/apis/apps/v1/namespaces/monitoring"
         assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2
         assert api.get(f"{apps}/statefulsets/alertmanager")["spec"]["replicas"] == 3

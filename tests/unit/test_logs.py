@@ -1,11 +1,17 @@
 """The way of a log line: what Filebeat reads, how it gets to Logstash, and what the set-up Job is given."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from components.elk import filebeat
+from components.elk import filebeat, logstash
+from components.notifications import APPLICATION_ERROR, render
 from components.settings.logs import FilebeatSettings
+from components.settings.metrics import AlertmanagerSettings
+from tests.catalogue.saved_objects import FIELDS, ITEMS
 from tests.program import Run, run
 
 JOB, SECRET, CONFIG_MAP = "kubernetes:batch/v1:Job", "kubernetes:core/v1:Secret", "kubernetes:core/v1:ConfigMap"
@@ -66,3 +72,67 @@ def test_the_job_is_another_one_only_when_its_work_changes(prod: Run, tmp_path: 
     (tmp_path / "other").mkdir()
     assert name(run("prod", tmp_path / "same")) == name(prod)
     assert name(run("prod", tmp_path / "other", {"logs": {"retentionDays": 30}})) != name(prod)
+
+
+def test_grafana_reads_the_fields_of_the_index_and_leads_to_the_trace(prod: Run) -> None:
+    (config,) = (each for each in prod.of_type(CONFIG_MAP) if each.name == "grafana-datasources")
+    sources = {each["uid"]: each for each in json.loads(config.inputs["data"]["datasources.yaml"])["datasources"]}
+    logs = sources["elasticsearch"]["jsonData"]
+    view = next(item["attributes"] for item in ITEMS if item["type"] == "index-pattern")
+    assert (logs["index"], logs["timeField"]) == (view["title"], view["timeFieldName"])
+    assert {logs["timeField"], logs["logMessageField"], logs["logLevelField"]} <= FIELDS.keys()
+    (link,) = logs["dataLinks"]
+    assert link["field"] in FIELDS
+    assert sources[link["datasourceUid"]]["type"] == "jaeger"
+
+
+@pytest.mark.parametrize(("storage", "queue", "refused"), [("1Gi", 614, 204), ("5Gi", 3072, 1024)])
+def test_the_queues_of_logstash_fit_its_volume(storage: str, queue: int, refused: int) -> None:
+    main, errors = yaml.safe_load(logstash.pipelines_yml(storage))
+    sizes = [main["queue.max_bytes"], main["dead_letter_queue.max_bytes"], errors["queue.max_bytes"]]
+    assert sizes == [f"{queue}mb", f"{refused}mb", "128mb"]
+    assert queue + refused + 128 < int(storage[0]) * 1024
+    assert [each["pipeline.id"] for each in (main, errors)] == ["main", "errors"]
+    assert {each["queue.type"] for each in (main, errors)} == {"persisted"}
+
+
+def test_the_pipeline_of_errors_cannot_hold_up_the_other() -> None:
+    texts = logstash.pipelines()
+    assert re.search(r'send_to => \["errors"\]\s+ensure_delivery => false', texts["main.conf"])
+    assert 'address => "errors"' in texts["errors.conf"]
+    seconds = dict(re.findall(r"(\w+_timeout) => (\d+)", texts["errors.conf"]))
+    assert seconds == {"connect_timeout": "2", "socket_timeout": "5", "request_timeout": "5"}
+    assert "retry_failed => false" in texts["errors.conf"]
+    assert "automatic_retries => 0" in texts["errors.conf"]
+
+
+def test_an_error_goes_to_the_route_that_mails_once_in_fifteen_minutes() -> None:
+    assert f'"alertname" => "{APPLICATION_ERROR}"' in logstash.pipelines()["errors.conf"]
+    first, *_ = yaml.safe_load(render(AlertmanagerSettings()))["route"]["routes"]
+    assert first["matchers"] == [f'alertname="{APPLICATION_ERROR}"']
+    assert first["group_interval"] == "15m"
+
+
+@pytest.mark.parametrize(
+    ("lines", "events"),
+    [
+        (["2026-01-31 10:00:00,123 ERROR a b", "Traceback (most recent call last):", "ValueError: x"], 1),
+        (["[2026-01-31 10:00:00,123: ERROR/Main] a", "Traceback", "KeyError: 1", "INFO:     10.0.0.1 - GET"], 2),
+        (
+            [
+                '{"message": "a"}',
+                '{"message": "b"}',
+                "10.0.0.1 - - [31/Jan]",
+                "::1 - - [31/Jan]",
+                "2026/01/31 10:00:00 [e",
+            ],
+            5,
+        ),
+        (["2026-01-31 10:00:00,123 ERROR a SQL:", "SELECT 1", "", "  FROM t", "HINT:  look"], 1),
+    ],
+)
+def test_what_filebeat_takes_for_the_start_of_an_event(lines: list[str], events: int) -> None:
+    (containers,) = filebeat.render(FilebeatSettings(), "logstash:5044", "manga-test")["filebeat.inputs"]
+    (multiline,) = (each["multiline"] for each in containers["parsers"] if "multiline" in each)
+    assert (multiline["negate"], multiline["match"]) == (True, "after")
+    assert sum(bool(re.search(multiline["pattern"], line)) for line in lines) == events

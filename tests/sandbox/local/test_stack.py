@@ -3,12 +3,12 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.settings import read_file
 from operations import render
+from tests.sandbox import elk
 from tests.sandbox.conftest import CANARIES, Api, Project
 
 
@@ -109,26 +109,12 @@ def test_no_webhook_and_no_api_service_names_a_service(api: Api) -> None:
         assert not item["spec"].get("service"), item["metadata"]["name"]
 
 
-def container(workload: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(c for c in workload["spec"]["template"]["spec"]["containers"] if c["name"] == name)
+def test_elastics_operator_made_the_workloads(project: Project, api: Api) -> None:
+    elk.check(api, read_file(project.folder / "Pulumi.local.yaml"))
 
 
-def test_the_operators_made_the_workloads(api: Api) -> None:
+def test_jaegers_operator_made_the_workloads(api: Api) -> None:
     apps = "/apis/apps/v1/namespaces/monitoring"
-    for cluster in ("mangakai-logs", "mangakai-traces"):
-        elasticsearch = api.get(f"{apps}/statefulsets/{cluster}-es-default")
-        assert elasticsearch["spec"]["replicas"] == 1
-        assert container(elasticsearch, "elasticsearch")["resources"]["limits"]["memory"] == "1Gi"
-        (claim,) = elasticsearch["spec"]["volumeClaimTemplates"]
-        assert claim["spec"]["resources"]["requests"]["storage"] == "5Gi"
-        assert claim["spec"]["storageClassName"] == "standard"
-    kibana = api.get(f"{apps}/deployments/kibana-kb")
-    selector = api.get("/api/v1/namespaces/monitoring/services/kibana-external")["spec"]["selector"]
-    assert selector.items() <= kibana["spec"]["template"]["metadata"]["labels"].items()
-    assert kibana["spec"]["replicas"] == 1
-    assert api.get(f"{apps}/statefulsets/logstash-ls")["spec"]["replicas"] == 1
-    assert api.get("/api/v1/namespaces/monitoring/services/logstash-ls-beats")["spec"]["ports"][0]["port"] == 5044
-    assert api.get("/apis/apps/v1/namespaces/monitoring-agents/daemonsets/filebeat-beat-filebeat")
     for part in ("collector", "query"):
         jaeger = api.get(f"{apps}/deployments/mangakai-jaeger-{part}")
         assert jaeger["spec"]["replicas"] == 1

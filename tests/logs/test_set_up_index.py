@@ -1,0 +1,110 @@
+"""The set-up of the index on a real node: new, again, half done, and after the template has changed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from components.elk.index import set_up
+from components.elk.index.set_up import ALIAS, FIRST_INDEX, SetUpError
+
+from .opensearch import Node
+from .template import fields, template
+
+
+@pytest.fixture
+def empty(node: Node) -> Iterator[Node]:
+    yield node
+    node.call("DELETE", f"/{ALIAS}*")
+    node.call("DELETE", f"/_index_template/{ALIAS}")
+
+
+@pytest.fixture
+def server(empty: Node) -> set_up.Server:
+    return set_up.Server("Elasticsearch", empty.url, "elastic:none", None, set_up.Patience(seconds=5))
+
+
+def state(node: Node) -> Any:
+    """Return what the set-up is about; an index that was made anew has another uuid."""
+    index = node.ask("GET", f"/{ALIAS}*")
+    return [
+        index,
+        node.ask("GET", f"/_index_template/{ALIAS}"),
+        node.ask("GET", f"/_cluster/health/{ALIAS}*")["status"],
+    ]
+
+
+def test_the_set_up_makes_what_is_written_to(empty: Node, server: set_up.Server) -> None:
+    set_up.set_up_index(server, template())
+    index = empty.ask("GET", f"/{ALIAS}*")
+    assert index.keys() == {FIRST_INDEX}
+    assert index[FIRST_INDEX]["aliases"] == {ALIAS: {"is_write_index": True}}
+    assert fields(index[FIRST_INDEX]["mappings"]) == fields(template()["template"]["mappings"])
+    settings = index[FIRST_INDEX]["settings"]["index"]
+    assert (settings["codec"], settings["mapping"]["ignore_malformed"]) == ("best_compression", "true")
+    assert empty.ask("POST", f"/{ALIAS}/_doc", {"message": "first"})["_index"] == FIRST_INDEX
+
+
+def test_run_again_it_changes_nothing(empty: Node, server: set_up.Server) -> None:
+    set_up.set_up_index(server, template())
+    before = state(empty)
+    set_up.set_up_index(server, template())
+    assert state(empty) == before
+
+
+def test_it_ends_what_an_earlier_run_began(empty: Node, server: set_up.Server) -> None:
+    empty.ask("PUT", f"/_index_template/{ALIAS}", template())
+    set_up.set_up_index(server, template())
+    assert state(empty)[0].keys() == {FIRST_INDEX}
+
+
+def test_an_index_without_the_alias_is_named(empty: Node, server: set_up.Server) -> None:
+    empty.ask("PUT", f"/{FIRST_INDEX}", {})
+    with pytest.raises(SetUpError, match=r"already exists.* add the alias to it, or delete it"):
+        set_up.set_up_index(server, template())
+    empty.ask(
+        "POST", "/_aliases", {"actions": [{"add": {"index": FIRST_INDEX, "alias": ALIAS, "is_write_index": True}}]}
+    )
+    set_up.set_up_index(server, template())
+
+
+def test_an_index_in_the_place_of_the_alias_is_named(empty: Node, server: set_up.Server) -> None:
+    empty.ask("PUT", f"/{ALIAS}/_doc/1", {"message": "written before the set-up"})
+    with pytest.raises(SetUpError, match=f"{ALIAS} is an index, where the write alias"):
+        set_up.set_up_index(server, template())
+
+
+def test_a_new_field_comes_to_the_index_that_is_there(empty: Node, server: set_up.Server) -> None:
+    older = template()
+    del older["template"]["mappings"]["properties"]["trace"]
+    set_up.set_up_index(server, older)
+    set_up.set_up_index(server, template())
+    mapping = state(empty)[0][FIRST_INDEX]["mappings"]
+    assert fields(mapping) == fields(template()["template"]["mappings"])
+
+
+def test_a_type_that_changed_needs_a_new_index_and_gets_it(empty: Node, server: set_up.Server) -> None:
+    older = template()
+    older["template"]["mappings"]["properties"]["trace"]["properties"]["id"] = {"type": "long"}
+    set_up.set_up_index(server, older)
+    with pytest.raises(SetUpError) as error:
+        set_up.set_up_index(server, template())
+    reason = "mapper [trace.id] cannot be changed from type [long] to [keyword]"
+    assert reason in str(error.value)
+    assert f"POST /{ALIAS}/_rollover" in str(error.value)
+    empty.ask("POST", f"/{ALIAS}/_rollover")
+    set_up.set_up_index(server, template())
+    second = f"{ALIAS}-000002"
+    indices = state(empty)[0]
+    assert indices.keys() == {FIRST_INDEX, second}
+    assert indices[second]["aliases"] == {ALIAS: {"is_write_index": True}}
+    assert fields(indices[second]["mappings"])["trace.id"] == "keyword"
+
+
+def test_replicas_are_brought_to_all_indices(empty: Node, server: set_up.Server) -> None:
+    set_up.set_up_index(server, template())
+    empty.ask("POST", f"/{ALIAS}/_rollover")
+    more = template()
+    more["template"]["settings"]["index"]["number_of_replicas"] = "1"
+    set_up.set_up_index(server, more)
+    assert {each["settings"]["index"]["number_of_replicas"] for each in state(empty)[0].values()} == {"1"}
