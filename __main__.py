@@ -64,13 +64,13 @@ filebeat.Filebeat("filebeat", beat_args, after(shipping))
 
 span_args = elasticsearch.ElasticsearchArgs(site, traces.elasticsearch, access.traces(secrets))
 span_store = elasticsearch.Elasticsearch("mangakai-traces", span_args, after(eck))
-tracing = jaeger.Jaeger("jaeger", jaeger.JaegerArgs(site, traces, span_store.store), after(span_store))
+tracing = jaeger.Jaeger("jaeger", jaeger.JaegerArgs(site, traces, span_store.store, span_store), after())
 app_args = application.ApplicationArgs(app, settings.cluster.name, secrets.sentry_dsn, tracing.otlp)
 application.Application("application", app_args, after(tracing))
 
 sources = grafana.Datasources(metrics.url, alerts.url, web.authentication, log_store.store, tracing.query)
 grafana_args = grafana.GrafanaArgs(site, settings.grafana, urls["grafana"], sources)
-grafana.Grafana("grafana", grafana_args, after(metrics, alerts, log_store, tracing))
+grafana.Grafana("grafana", grafana_args, after(log_store))
 
 for name, url in urls.items():
     pulumi.export(f"{name}Url", url)

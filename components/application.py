@@ -18,13 +18,13 @@ class ApplicationArgs:
     Args:
         settings: its namespace, and what it says of itself.
         cluster: the cluster's name, which its traces carry.
-        sentry_dsn: secret.
+        sentry_dsn: secret; None where nothing is to be sent to Sentry.
         otlp: where it sends traces, by HTTP.
     """
 
     settings: ApplicationSettings
     cluster: str
-    sentry_dsn: pulumi.Output[str]
+    sentry_dsn: pulumi.Output[str] | None
     otlp: str
 
 
@@ -39,10 +39,13 @@ class Application(pulumi.ComponentResource):
             data=environment(args.settings, args.cluster, args.otlp),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        if args.sentry_dsn is None:
+            pulumi.log.warn("the secret sentryDsn is not set: the application sends no exception to Sentry", self)
         core.v1.Secret(
             NAME,
             metadata=metadata(NAME, "application", args.settings.namespace),
-            string_data={"SENTRY_DSN": args.sentry_dsn},  # D-128
+            # D-127, D-128. To Sentry's SDK, an empty one means off.
+            string_data={"SENTRY_DSN": "" if args.sentry_dsn is None else args.sentry_dsn},
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

@@ -20,6 +20,27 @@ PORT = 3000
 _DASHBOARDS = Path(__file__).parent.parent / "dashboards"
 _CERTIFICATES = "/etc/grafana/elasticsearch-certificates"
 
+# From a span to what else happened then; $$ is what Grafana itself is to fill in.
+_AROUND = {"spanStartTimeShift": "-15m", "spanEndTimeShift": "15m"}
+_TRACE_TO_LOGS = {
+    "datasourceUid": "elasticsearch",
+    **_AROUND,
+    "customQuery": True,
+    "query": 'trace.id:"$${__trace.traceId}"',
+}
+_TRACE_TO_METRICS = {
+    "datasourceUid": "prometheus",
+    **_AROUND,
+    "tags": [{"key": "service.name", "value": "job"}],
+    "queries": [
+        {"name": "Requests a second", "query": "sum by (status) (rate(http_requests_total{$$__tags}[5m]))"},
+        {
+            "name": "Response time, 95th percentile",
+            "query": "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{$$__tags}[5m])))",
+        },
+    ],
+}
+
 
 @dataclass(frozen=True)
 class GrafanaArgs:
@@ -118,7 +139,11 @@ def _datasources(sources: Datasources) -> str:
                     "type": "prometheus",
                     "url": sources.prometheus,
                     "isDefault": True,
-                    "jsonData": {"httpMethod": "POST", "timeInterval": "15s"},
+                    "jsonData": {
+                        "httpMethod": "POST",
+                        "timeInterval": "15s",
+                        "exemplarTraceIdDestinations": [{"name": "trace_id", "datasourceUid": "jaeger"}],
+                    },
                     **proxied,
                     **web_auth,
                 },
@@ -153,7 +178,14 @@ def _datasources(sources: Datasources) -> str:
                     },
                     **proxied,
                 },
-                {"name": "Jaeger", "uid": "jaeger", "type": "jaeger", "url": sources.jaeger, **proxied},
+                {
+                    "name": "Jaeger",
+                    "uid": "jaeger",
+                    "type": "jaeger",
+                    "url": sources.jaeger,
+                    "jsonData": {"tracesToLogsV2": _TRACE_TO_LOGS, "tracesToMetrics": _TRACE_TO_METRICS},
+                    **proxied,
+                },
             ],
         },
         indent=2,

@@ -36,11 +36,13 @@ class JaegerArgs:
         site: where it runs (D-112).
         settings: its size.
         store: the Elasticsearch that holds the spans.
+        storage: what must be up before Jaeger itself; its operator need not wait for that.
     """
 
     site: Site
     settings: TracesSettings
     store: Store
+    storage: pulumi.Resource
 
 
 class Jaeger(pulumi.ComponentResource):
@@ -59,7 +61,7 @@ class Jaeger(pulumi.ComponentResource):
             _operator_values(cert_manager),
             pulumi.ResourceOptions(parent=self, depends_on=[] if cert_manager else [self._certificate(args)]),
         )
-        storage = core.v1.Secret(
+        login = core.v1.Secret(
             _STORAGE_SECRET,
             metadata=metadata(_STORAGE_SECRET, "jaeger", args.site.namespace),
             string_data={"ES_USERNAME": args.store.username, "ES_PASSWORD": args.store.password},
@@ -80,7 +82,7 @@ class Jaeger(pulumi.ComponentResource):
                 },
             ),
             spec=spec(args.settings, args.store.url, args.store.ca_secret, args.store.nodes),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, storage]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, args.storage]),
         )
         self.query = f"http://{NAME}-query.{args.site.namespace}.svc:{PORT}"
         self.otlp = f"http://{NAME}-collector.{args.site.namespace}.svc:4318"

@@ -113,6 +113,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "persistentVolume": {"size": settings.storage, "storageClass": args.site.storage_class},
         "baseURL": args.url,
         "resources": settings.resources.manifest(),
+        "extraArgs": {"enable-feature": "exemplar-storage"},  # the trace behind a point of a graph
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "extraVolumes": [
             {"name": "rules", "configMap": {"name": PROMETHEUS_RULES}},
@@ -134,8 +135,8 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
     if settings.replicas > 1:
         server["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": 1}
     if args.exposure.authentication:
+        server["extraArgs"]["web.config.file"] = f"{_WEB}/web-config.yml"
         server |= {
-            "extraArgs": {"web.config.file": f"{_WEB}/web-config.yml"},
             "extraSecretMounts": [{"name": "web", "secretName": WEB_AUTH, "mountPath": _WEB, "readOnly": True}],
             # The probes send no password.
             "tcpSocketProbeEnabled": True,

@@ -126,7 +126,8 @@ CLUSTER_MODULE = Module(
     # Prometheus' discovery of thirty clouds compiles longer than Prometheus, and nothing here uses it.
     tags="remove_all_sd,enable_kubernetes_sd,enable_dns_sd",
 )
-JAEGER_MODULE = Module("jaeger-operator")
+JAEGER_OPERATOR_MODULE = Module("jaeger-operator")
+JAEGER_MODULE = Module("jaeger")
 ALERTMANAGER_MODULE = Module(
     "alertmanager",
     ldflags=_assign({"github.com/prometheus/common/version.Version": "0.34.0"}),
@@ -155,7 +156,7 @@ KWOKCTL = _program(Group.CLUSTER, CLUSTER_MODULE, "sigs.k8s.io/kwok/cmd/kwokctl"
 ECK_OPERATOR = _program(
     Group.CLUSTER, CLUSTER_MODULE, "github.com/elastic/cloud-on-k8s/v3/cmd", "3.5.0", name="eck-operator"
 )
-JAEGER_OPERATOR = _program(Group.CLUSTER, JAEGER_MODULE, "github.com/jaegertracing/jaeger-operator", "1.65.0")
+JAEGER_OPERATOR = _program(Group.CLUSTER, JAEGER_OPERATOR_MODULE, "github.com/jaegertracing/jaeger-operator", "1.65.0")
 # Only tests use Helm, but the provider is compiled from the same packages: it costs seconds here, minutes alone.
 HELM = _program(Group.ENGINE, PROVIDER_MODULE, "helm.sh/helm/v3/cmd/helm", "3.18.6")
 PROMETHEUS = _program(Group.TESTING, CLUSTER_MODULE, "github.com/prometheus/prometheus/cmd/prometheus", "3.14.0")
@@ -164,6 +165,13 @@ ALERTMANAGER = _program(
     Group.TESTING, ALERTMANAGER_MODULE, "github.com/prometheus/alertmanager/cmd/alertmanager", "0.34.0"
 )
 AMTOOL = _program(Group.TESTING, ALERTMANAGER_MODULE, "github.com/prometheus/alertmanager/cmd/amtool", "0.34.0")
+# What the operator's Deployments run.
+JAEGER_COLLECTOR = _program(
+    Group.TESTING, JAEGER_MODULE, "github.com/jaegertracing/jaeger/cmd/collector", "1.76.0", name="jaeger-collector"
+)
+JAEGER_QUERY = _program(
+    Group.TESTING, JAEGER_MODULE, "github.com/jaegertracing/jaeger/cmd/query", "1.76.0", name="jaeger-query"
+)
 
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
 PROGRAMS = (
@@ -183,6 +191,8 @@ PROGRAMS = (
     PROMTOOL,
     ALERTMANAGER,
     AMTOOL,
+    JAEGER_COLLECTOR,
+    JAEGER_QUERY,
 )
 
 

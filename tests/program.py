@@ -88,7 +88,8 @@ class Run:
 
 def canary(key: str) -> str:
     """Return the value of a secret under test, which can be searched for."""
-    return f"canary-{key}-7f3a"
+    text = f"canary-{key}-7f3a"
+    return f"https://{text}@sentry.example.com/1" if key == "sentryDsn" else text
 
 
 def configuration(stack: str, overrides: dict[str, Any] | None = None) -> dict[str, str]:

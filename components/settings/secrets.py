@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,11 @@ PURPOSES: Mapping[str, str] = {
     "grafanaAdminPassword": "password of Grafana's user admin",
     "webPassword": "password of the user monitoring in front of Prometheus and Alertmanager",
     "heartbeatUrl": "address that expects a call a minute, and raises the alarm when none comes",
-    "sentryDsn": "DSN of the application's Sentry project",
+    "sentryDsn": "DSN of the application's Sentry project; without it no exception goes there",
     "internalSeed": "random text of 32 characters or more, from which passwords between programs are derived",
 }
+
+_DSN = re.compile(r"https://[^@/\s]+@[^@/\s]+/(\S+/)?\d+")
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Secrets:
     smtp_auth_password: pulumi.Output[str]
     slack_api_url: pulumi.Output[str]
     grafana_admin_password: pulumi.Output[str]
-    sentry_dsn: pulumi.Output[str]
     internal_seed: pulumi.Output[str]
+    sentry_dsn: pulumi.Output[str] | None
     web_password: pulumi.Output[str] | None
     heartbeat_url: pulumi.Output[str] | None
 
@@ -50,12 +53,12 @@ def needed(authentication: bool, heartbeat: bool) -> list[str]:
         authentication: whether Prometheus and Alertmanager ask who is there.
         heartbeat: whether the Watchdog is sent to somebody.
     """
-    wanted = {"webPassword": authentication, "heartbeatUrl": heartbeat}
+    wanted = {"webPassword": authentication, "heartbeatUrl": heartbeat, "sentryDsn": False}
     return [key for key in PURPOSES if wanted.get(key, True)]
 
 
 def problems(stack: str, values: Mapping[str, str], keys: Sequence[str]) -> list[str]:
-    """Return one line for each secret that is missing, or lies unencrypted in the stack's file.
+    """Return one line for each secret that is missing, malformed, or lies unencrypted in the stack's file.
 
     Args:
         stack: the stack's name.
@@ -63,13 +66,19 @@ def problems(stack: str, values: Mapping[str, str], keys: Sequence[str]) -> list
         keys: those that it needs.
     """
     found = []
-    for key in keys:
+    for key in PURPOSES:
         command = f"pulumi config set --stack {stack} --secret {key}"
         if not values.get(key):
-            found.append(f"{key}: missing ({PURPOSES[key]}). Set it: {command}")
+            if key in keys:
+                found.append(f"{key}: missing ({PURPOSES[key]}). Set it: {command}")
         elif not pulumi.runtime.is_config_secret(f"{PROJECT}:{key}"):
             found.append(
                 f"{key}: stored in clear text in Pulumi.{stack}.yaml. Change it at its source, then: {command}"
+            )
+        elif key == "sentryDsn" and not _DSN.fullmatch(values[key]):  # D-127
+            found.append(
+                f"{key}: no DSN. Allowed is https://<key>@<host>/<number>, as Sentry's project settings show it. "
+                f"Set it: {command}"
             )
     return found
 
@@ -81,8 +90,8 @@ def read(keys: Sequence[str]) -> Secrets:
         smtp_auth_password=config.require_secret("smtpAuthPassword"),
         slack_api_url=config.require_secret("slackApiUrl"),
         grafana_admin_password=config.require_secret("grafanaAdminPassword"),
-        sentry_dsn=config.require_secret("sentryDsn"),
         internal_seed=config.require_secret("internalSeed"),
+        sentry_dsn=config.get_secret("sentryDsn"),
         web_password=config.require_secret("webPassword") if "webPassword" in keys else None,
         heartbeat_url=config.require_secret("heartbeatUrl") if "heartbeatUrl" in keys else None,
     )

@@ -27,7 +27,8 @@ from sandbox.stacks import prepare
 
 FIRST_PORT = 28443
 CANARIES = {key: f"canary-{key}-9d41" for key in secrets.PURPOSES} | {
-    "slackApiUrl": "https://hooks.slack.com/services/canary-9d41"
+    "slackApiUrl": "https://hooks.slack.com/services/canary-9d41",
+    "sentryDsn": "https://canary-9d41@sentry.example.com/1",
 }
 
 

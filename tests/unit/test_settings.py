@@ -121,6 +121,18 @@ class TestReadStack:
         assert "pulumi config set --stack prod --secret slackApiUrl" in message
         assert "sentryDsn: stored in clear text in Pulumi.prod.yaml" in message
 
+    @pytest.mark.parametrize("dsn", ["https://your-dsn@sentry.io/project-id", "https://sentry.io/1", "no dsn"])
+    def test_a_dsn_that_sentry_would_refuse_is_refused_here(self, dsn: str) -> None:
+        values = configuration("prod", {"prometheus": {"x": 1}}) | {f"{PROJECT}:sentryDsn": dsn}
+        message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+        assert "sentryDsn: no DSN. Allowed is https://<key>@<host>/<number>" in message
+        assert dsn not in message
+
+    def test_no_dsn_is_no_mistake(self) -> None:
+        values = configuration("prod", {"prometheus": {"x": 1}})
+        del values[f"{PROJECT}:sentryDsn"]
+        assert "sentryDsn" not in self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+
     def test_another_cluster_is_refused_beside_the_other_mistakes(self) -> None:
         values = configuration("prod", {"cluster": {**CLUSTER, "context": "mangakai-prod"}, "prometheus": {"x": 1}})
         message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
