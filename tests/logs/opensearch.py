@@ -140,10 +140,11 @@ class Node:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Node]:
-    """Run a node whose data and log lie in `folder`."""
+def running(folder: Path, port: int | None = None) -> Iterator[Node]:
+    """Run a node whose data and log lie in `folder`, on a port of 9201 to 9299: the first free one if none is given."""
     fetch()
-    began, port, log = time.monotonic(), _free_port(), folder / "node.log"
+    began, log = time.monotonic(), folder / "node.log"
+    port = port or _free_port()
     options = [HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={folder}", "-cp", f"{jars()}/*"]
     command = [str(java()), *options, str(HERE / "Main.java"), str(folder / "node"), str(port)]
     with log.open("w") as output:
@@ -167,7 +168,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
         if process.poll() is not None:
             raise OpenSearchError(f"OpenSearch ended with status {process.returncode}:\n{_end_of(log)}")
         with contextlib.suppress(OSError, http.client.HTTPException):
-            if node.call("GET", "/_cluster/health?wait_for_status=green&timeout=5s")[0] == 200:
+            if node.call("GET", "/_cluster/health?wait_for_status=yellow&timeout=5s")[0] == 200:
                 return
         time.sleep(0.2)
     raise OpenSearchError(f"OpenSearch does not answer on port {port} after {START_SECONDS} s:\n{_end_of(log)}")

@@ -87,3 +87,10 @@ def test_the_way_to_a_failed_request_names_what_there_is() -> None:
     used = {name for query in queries for name, _ in kql_uses(query)}
     assert used == {"trace.id", "service.name", "log.logger", "tags", "http.response.status_code"}
     assert used <= FIELDS.keys()
+
+
+def test_the_traces_hold_what_the_page_says() -> None:
+    traces = read_file(ROOT / "Pulumi.prod.yaml").traces
+    size = traces.elasticsearch.nodes * to_bytes(traces.elasticsearch.storage) / 2**30
+    gib = size * 0.85 / 2 / (traces.retention_days + 1)
+    assert f"take {gib:.1f} GiB a day, or\n{gib * 2**30 / 500 / 86400 // 10 * 10:.0f} spans a second" in OPERATIONS

@@ -1,0 +1,135 @@
+"""Jaeger's collector and query, with what the operator gives them, on a real index: a span that is sent is found."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.logs import opensearch
+from tests.sandbox import jaeger
+from tests.sandbox.conftest import Api
+
+DAY = "mangakai-jaeger-span-*"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("traces")
+
+
+@pytest.fixture(scope="module")
+def storage(folder: Path) -> Iterator["Storage"]:
+    with Storage(folder / "index") as storage:
+        yield storage
+
+
+class Storage:
+    """An index that can be away for a while, and has its data when it is back."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder, self._stack = folder, contextlib.ExitStack()
+        self.node = self._stack.enter_context(opensearch.running(folder))
+
+    def __enter__(self) -> "Storage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Be away."""
+        self._stack.close()
+
+    def come_back(self) -> None:
+        """Be there again, on the same port."""
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(opensearch.running(self._folder, self.node.port))
+
+
+@pytest.fixture(scope="module")
+def containers(api: Api, folder: Path, storage: Storage) -> dict[str, jaeger.Container]:
+    return {part: jaeger.container(api, part, folder / part, storage.node.url) for part in ("collector", "query")}
+
+
+@pytest.fixture
+def both(containers: dict[str, jaeger.Container], folder: Path) -> Iterator[None]:
+    with containers["collector"].running(folder / "collector.log"), containers["query"].running(folder / "query.log"):
+        yield
+
+
+def eventually(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+@pytest.mark.usefixtures("both")
+def test_a_span_that_is_sent_is_found(storage: Storage) -> None:
+    began = time.monotonic()
+    status, trace = jaeger.send(3)
+    assert status == 200
+    assert eventually(lambda: len(jaeger.found(trace)) == 3, 15)
+    print(f"\nfound {time.monotonic() - began:.1f} s after it was sent")
+    (span, *_) = jaeger.found(trace)
+    assert {"key": "http.route", "type": "string", "value": "/api/manga/{id}"} in span["tags"]
+    indices = storage.node.ask("GET", f"/_cat/indices/{DAY}?format=json")
+    assert {index["rep"] for index in indices} == {"0"}, "a replica for which there is no node"
+
+
+@pytest.mark.usefixtures("both")
+def test_what_is_accepted_while_the_storage_is_away_is_found_later(storage: Storage) -> None:
+    storage.leave()
+    sent = [jaeger.send(10) for _ in range(100)]
+    assert {status for status, _ in sent} == {200}
+    time.sleep(5)
+    storage.come_back()
+    assert eventually(lambda: len(jaeger.found(sent[-1][1])) == 10, 90)
+    assert eventually(lambda: all(len(jaeger.found(trace)) == 10 for _, trace in sent), 30)
+
+
+def test_who_sends_more_than_the_collector_can_keep_is_told(
+    containers: dict[str, jaeger.Container], folder: Path, storage: Storage
+) -> None:
+    """Nothing is accepted and then dropped: the sender hears 503, which OpenTelemetry's exporters try again."""
+    with containers["collector"].running(folder / "full.log"):
+        assert jaeger.send(1)[0] == 200
+        storage.leave()
+        answers = [jaeger.send(5)[0] for _ in range(2000)]
+        storage.come_back()
+    full = answers.index(503)
+    assert set(answers[:full]) == {200}
+    assert set(answers[full:]) == {503}
+    print(f"\n{full} batches fit")
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ("collector", "--es.num-replica=0"),
+        ("collector", "--es.server-urls=http://127.0.0.1:1"),
+        ("query", "--es.tls.ca=/nowhere/ca.crt"),
+    ],
+)
+def test_a_wrong_option_is_noticed(
+    containers: dict[str, jaeger.Container], tmp_path: Path, part: str, wrong: str
+) -> None:
+    with pytest.raises(AssertionError, match="does not start"), containers[part].running(tmp_path / "log", [wrong]):
+        pass
+
+
+def test_a_query_that_looks_elsewhere_finds_nothing(
+    containers: dict[str, jaeger.Container], folder: Path, tmp_path: Path
+) -> None:
+    with containers["collector"].running(folder / "collector.log"):
+        with containers["query"].running(tmp_path / "log", ["--es.index-prefix=other"]):
+            _, trace = jaeger.send(1)
+            time.sleep(5)
+            assert jaeger.found(trace) == []
+        with containers["query"].running(folder / "query.log"):
+            assert eventually(lambda: len(jaeger.found(trace)) == 1, 10)
