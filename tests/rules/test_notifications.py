@@ -23,8 +23,8 @@ SEVERITIES = {
     },
     "warning": {
         "AlertmanagerClusterBroken", "CeleryQueueLength", "CeleryTaskFailureRate", "ConfigurationReloadFailing",
-        "ContainerOOMKilled", "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "LowMangaGenerationRate",
-        "NodeDiskFilling", "PodNotReady", "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing",
+        "ContainerOOMKilled", "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "JaegerNotSavingSpans",
+        "LowMangaGenerationRate", "NodeDiskFilling", "PodNotReady", "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing",
         "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
     },
     "none": {"Watchdog"},

@@ -10,8 +10,9 @@ from components.settings.alerts import AlertsSettings
 from components.settings.errors import explain
 
 THRESHOLDLESS = {
-    "AlertmanagerClusterBroken", "ConfigurationReloadFailing", "ContainerOOMKilled", "PodCrashLooping", "PodNotReady",
-    "PostgreSQLDown", "PrometheusRuleEvaluationFailing", "RedisDown", "TargetDown", "Watchdog",
+    "AlertmanagerClusterBroken", "ConfigurationReloadFailing", "ContainerOOMKilled", "JaegerNotSavingSpans",
+    "PodCrashLooping", "PodNotReady", "PostgreSQLDown", "PrometheusRuleEvaluationFailing", "RedisDown", "TargetDown",
+    "Watchdog",
 }  # fmt: skip
 
 
