@@ -24,8 +24,8 @@ SEVERITIES = {
     "warning": {
         "AlertmanagerClusterBroken", "CeleryQueueLength", "CeleryTaskFailureRate", "ConfigurationReloadFailing",
         "ContainerOOMKilled", "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "JaegerNotSavingSpans",
-        "LowMangaGenerationRate", "NodeDiskFilling", "PodNotReady", "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing",
-        "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
+        "LowMangaGenerationRate", "NodeDiskFilling", "PodNotReady", "PostgreSQLTooManyConnections",
+        "PrometheusNotificationsFailing", "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
     },
     "none": {"Watchdog"},
 }  # fmt: skip

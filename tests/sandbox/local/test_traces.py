@@ -2,11 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sandbox.demo.watch import Watch
 from tests.logs import opensearch
 from tests.sandbox import jaeger
 from tests.sandbox.conftest import Api
@@ -60,21 +61,12 @@ def both(containers: dict[str, jaeger.Container], folder: Path) -> Iterator[None
         yield
 
 
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 @pytest.mark.usefixtures("both")
 def test_a_span_that_is_sent_is_found(storage: Storage) -> None:
     began = time.monotonic()
     status, trace = jaeger.send(3)
     assert status == 200
-    assert eventually(lambda: len(jaeger.found(trace)) == 3, 15)
+    assert Watch.wait(lambda: len(jaeger.found(trace)) == 3, 15)
     print(f"\nfound {time.monotonic() - began:.1f} s after it was sent")
     (span, *_) = jaeger.found(trace)
     assert {"key": "http.route", "type": "string", "value": "/api/manga/{id}"} in span["tags"]
@@ -89,8 +81,8 @@ def test_what_is_accepted_while_the_storage_is_away_is_found_later(storage: Stor
     assert {status for status, _ in sent} == {200}
     time.sleep(5)
     storage.come_back()
-    assert eventually(lambda: len(jaeger.found(sent[-1][1])) == 10, 90)
-    assert eventually(lambda: all(len(jaeger.found(trace)) == 10 for _, trace in sent), 30)
+    assert Watch.wait(lambda: len(jaeger.found(sent[-1][1])) == 10, 90)
+    assert Watch.wait(lambda: all(len(jaeger.found(trace)) == 10 for _, trace in sent), 30)
 
 
 def test_who_sends_more_than_the_collector_can_keep_is_told(
@@ -132,4 +124,4 @@ def test_a_query_that_looks_elsewhere_finds_nothing(
             time.sleep(5)
             assert jaeger.found(trace) == []
         with containers["query"].running(folder / "query.log"):
-            assert eventually(lambda: len(jaeger.found(trace)) == 1, 10)
+            assert Watch.wait(lambda: len(jaeger.found(trace)) == 1, 10)
