@@ -17,7 +17,7 @@ settings, secrets = read_stack()
 charts = Charts(settings.charts, settings.cluster.context)
 provider = connect(settings)
 app, logs, traces, web = settings.application, settings.logs, settings.traces, settings.exposure
-volumes, mail = settings.storage, settings.alertmanager
+volumes, mail, ratio = settings.storage, settings.alertmanager, app.open_telemetry.sample_ratio
 ground: list[pulumi.Resource] = []
 
 
@@ -64,7 +64,7 @@ filebeat.Filebeat("filebeat", beat_args, after(shipping))
 
 span_args = elasticsearch.ElasticsearchArgs(site, traces.elasticsearch, access.traces(secrets))
 span_store = elasticsearch.Elasticsearch("mangakai-traces", span_args, after(eck))
-tracing = jaeger.Jaeger("jaeger", jaeger.JaegerArgs(site, traces, span_store.store, span_store), after())
+tracing = jaeger.Jaeger("jaeger", jaeger.JaegerArgs(site, traces, ratio, span_store.store, span_store), after())
 app_args = application.ApplicationArgs(app, settings.cluster.name, secrets.sentry_dsn, tracing.otlp)
 application.Application("application", app_args, after(tracing))
 

@@ -35,12 +35,14 @@ class JaegerArgs:
     Args:
         site: where it runs (D-112).
         settings: its size.
+        sample_ratio: the share of requests that whoever asks Jaeger how to sample is told to trace.
         store: the Elasticsearch that holds the spans.
         storage: what must be up before Jaeger itself; its operator need not wait for that.
     """
 
     site: Site
     settings: TracesSettings
+    sample_ratio: float
     store: Store
     storage: pulumi.Resource
 
@@ -81,7 +83,7 @@ class Jaeger(pulumi.ComponentResource):
                     "pulumi.com/waitFor": "jsonpath={.status.phase}=Running",
                 },
             ),
-            spec=spec(args.settings, args.store.url, args.store.ca_secret, args.store.nodes),
+            spec=spec(args.settings, args.sample_ratio, args.store.url, args.store.ca_secret, args.store.nodes),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, args.storage]),
         )
         self.query = f"http://{NAME}-query.{args.site.namespace}.svc:{PORT}"
@@ -117,7 +119,9 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
     }
 
 
-def spec(settings: TracesSettings, elasticsearch: str, ca_secret: str, nodes: int) -> dict[str, Any]:
+def spec(
+    settings: TracesSettings, sample_ratio: float, elasticsearch: str, ca_secret: str, nodes: int
+) -> dict[str, Any]:
     """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
 
     The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own.
@@ -144,6 +148,7 @@ def spec(settings: TracesSettings, elasticsearch: str, ca_secret: str, nodes: in
                 "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",
             },
         },
+        "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": sample_ratio}}},
         "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": ca_secret}}],
         "volumeMounts": [{"name": "elasticsearch-ca", "mountPath": _CA, "readOnly": True}],
         "collector": {

@@ -50,8 +50,9 @@ def write(texts: dict[str, str], out: Path) -> None:
 
 def _jaeger(settings: Settings) -> dict[str, object]:
     cluster = "mangakai-traces"
-    nodes = settings.traces.elasticsearch.nodes
-    spec = jaeger.spec(settings.traces, store.url(cluster, MONITORING), store.ca_secret(cluster), nodes)
+    nodes, sample_ratio = settings.traces.elasticsearch.nodes, settings.application.open_telemetry.sample_ratio
+    address, ca_secret = store.url(cluster, MONITORING), store.ca_secret(cluster)
+    spec = jaeger.spec(settings.traces, sample_ratio, address, ca_secret, nodes)
     return {
         "apiVersion": "jaegertracing.io/v1",
         "kind": "Jaeger",

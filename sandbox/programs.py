@@ -165,12 +165,19 @@ ALERTMANAGER = _program(
     Group.TESTING, ALERTMANAGER_MODULE, "github.com/prometheus/alertmanager/cmd/alertmanager", "0.34.0"
 )
 AMTOOL = _program(Group.TESTING, ALERTMANAGER_MODULE, "github.com/prometheus/alertmanager/cmd/amtool", "0.34.0")
-# What the operator's Deployments run.
+# What the operator's Deployments and its CronJob run.
 JAEGER_COLLECTOR = _program(
     Group.TESTING, JAEGER_MODULE, "github.com/jaegertracing/jaeger/cmd/collector", "1.76.0", name="jaeger-collector"
 )
 JAEGER_QUERY = _program(
     Group.TESTING, JAEGER_MODULE, "github.com/jaegertracing/jaeger/cmd/query", "1.76.0", name="jaeger-query"
+)
+JAEGER_INDEX_CLEANER = _program(
+    Group.TESTING,
+    JAEGER_MODULE,
+    "github.com/jaegertracing/jaeger/cmd/es-index-cleaner",
+    "1.76.0",
+    name="jaeger-es-index-cleaner",
 )
 
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
@@ -193,6 +200,7 @@ PROGRAMS = (
     AMTOOL,
     JAEGER_COLLECTOR,
     JAEGER_QUERY,
+    JAEGER_INDEX_CLEANER,
 )
 
 

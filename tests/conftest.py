@@ -7,6 +7,8 @@ import pytest
 
 from tests.program import ROOT
 
+pytest.register_assert_rewrite("tests.sandbox.elk", "tests.sandbox.jaeger")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what lies outside `unit/`: all of it runs programs that `python -m sandbox.build` builds."""

@@ -10,6 +10,7 @@ from ..settings import Secrets
 LOG_ALIAS = "mangakai-logs"
 LOG_INDICES = ["mangakai-logs-*"]
 TRACE_INDICES = ["mangakai-jaeger-*"]
+TRACE_PRIVILEGES = ["auto_configure", "index", "read", "view_index_metadata", "delete_index"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def logs(secrets: Secrets) -> Access:
 
 
 def traces(secrets: Secrets) -> Access:
-    """Return who uses the traces: Jaeger, which makes its index templates itself.
+    """Return who uses the traces: Jaeger, which makes its index templates and the indices of each day itself.
+
+    The role holds what its collector, its query service and its index cleaner send, and nothing else.
 
     Args:
         secrets: from which the password comes.
@@ -67,7 +70,7 @@ def traces(secrets: Secrets) -> Access:
         roles={
             "jaeger": {
                 "cluster": ["monitor", "manage_index_templates"],
-                "indices": [{"names": TRACE_INDICES, "privileges": ["all"]}],
+                "indices": [{"names": TRACE_INDICES, "privileges": TRACE_PRIVILEGES}],
             }
         },
     )

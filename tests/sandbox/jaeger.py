@@ -1,146 +1,120 @@
-"""The programs of Jaeger's Deployments as processes: the same arguments, environment and files, but on loopback."""
+"""What Jaeger's operator makes of the custom resource: from a stack's settings to what the pods are given."""
 
 import base64
-import contextlib
-import http.client
 import json
-import os
-import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+import bcrypt
+import yaml
 
-from sandbox.programs import JAEGER_COLLECTOR, JAEGER_QUERY
+from components.elk import access
+from components.settings import Settings
 from tests.sandbox.conftest import Api
 
-OTLP, QUERY, ADMIN = 28480, 28481, {"collector": 28482, "query": 28483}
-START_SECONDS, REQUEST_SECONDS = 30, 10
-PROGRAMS = {"collector": JAEGER_COLLECTOR, "query": JAEGER_QUERY}
-# Where each would listen on all addresses of the machine.
-LISTENERS = {
-    "collector": {"collector.grpc-server": 28484, "collector.http-server": 28485, "collector.otlp.grpc": 28486}
-    | {"collector.otlp.http": OTLP},
-    "query": {"query.grpc-server": 28487, "query.http-server": QUERY},
-}
+NAMESPACE = "monitoring"
+SERVICES = f"/api/v1/namespaces/{NAMESPACE}/services"
+STORAGE = "https://mangakai-traces-es-http.monitoring.svc:9200"
+CA = "/etc/elasticsearch/certificates"
 
 
-@dataclass(frozen=True)
-class Container:
-    """What the operator has put into the container of a Deployment; its files lie in a folder."""
-
-    part: str
-    arguments: tuple[str, ...]
-    environment: dict[str, str]
-
-    @contextlib.contextmanager
-    def running(self, log: Path, more: Sequence[str] = ()) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run the program until it answers, and end it afterwards.
-
-        Args:
-            log: where it writes to.
-            more: further arguments, which win.
-
-        Raises:
-            AssertionError: it ended by itself, or does not become ready; with the end of its log.
-        """
-        listeners = [f"--{name}.host-port=127.0.0.1:{port}" for name, port in LISTENERS[self.part].items()]
-        admin = f"--admin.http.host-port=127.0.0.1:{ADMIN[self.part]}"
-        command = [str(PROGRAMS[self.part].path), *self.arguments, *listeners, admin, *more]
-        with log.open("ab") as output:
-            process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not _is_ready(ADMIN[self.part]):
-                late = process.poll() is not None or time.monotonic() > deadline
-                assert not late, f"{self.part} does not start:\n{log.read_text()[-1500:]}"
-                time.sleep(0.1)
-            yield process
-        finally:
-            # It waits for its storage when it is asked to end.
-            process.kill()
-            process.wait()
+def check(api: Api, settings: Settings) -> None:
+    """Assert that workloads, arguments, Secrets and ports are those that `settings` ask for."""
+    resource = api.get(f"/apis/jaegertracing.io/v1/namespaces/{NAMESPACE}/jaegers/mangakai-jaeger")
+    assert resource["status"]["phase"] == "Running"
+    traces = settings.traces
+    replicas = int(traces.elasticsearch.nodes > 1)
+    shared = {
+        "--es.index-prefix=mangakai", f"--es.num-replicas={replicas}", f"--es.server-urls={STORAGE}",
+        f"--es.tls.ca={CA}/ca.crt", "--es.tls.enabled=true",
+    }  # fmt: skip
+    for part, asked, own in (
+        ("collector", traces.collector, {"--sampling.strategies-file=/etc/jaeger/sampling/sampling.json"}),
+        ("query", traces.query, {"--query.ui-config=/etc/config/ui.json"}),
+    ):
+        workload = api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mangakai-jaeger-{part}")
+        assert workload["spec"]["replicas"] == asked.replicas
+        # Neither an agent beside it, which Jaeger no longer has, nor another sidecar.
+        (container,) = workload["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == f"jaegertracing/jaeger-{part}:1.76.0"
+        assert container["resources"] == asked.resources.manifest()
+        assert set(container["args"]) == shared | own
+        _storage(api, workload["spec"]["template"]["spec"])
+    _sampling(api, settings.application.open_telemetry.sample_ratio)
+    _index_cleaner(api, traces.retention_days)
+    _user(api)
+    _ports(api, settings)
 
 
-def container(api: Api, part: str, folder: Path, storage: str) -> Container:
-    """Return the container of `collector` or `query`.
-
-    Args:
-        api: of the cluster in which the operator has made its Deployment.
-        part: which of the two.
-        folder: where its files are put.
-        storage: URL of the index that takes the place of the Elasticsearch.
-    """
-    pod = api.get(f"/apis/apps/v1/namespaces/monitoring/deployments/mangakai-jaeger-{part}")["spec"]["template"]["spec"]
-    (found,) = pod["containers"]
-    volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    arguments = found["args"]
-    for mount in found["volumeMounts"]:
-        _write(api, volumes[mount["name"]], folder / mount["name"])
-        arguments = [each.replace(f"{mount['mountPath']}/", f"{folder / mount['name']}/") for each in arguments]
-    (address,) = (each for each in arguments if each.startswith("--es.server-urls="))
-    arguments = [f"--es.server-urls={storage}" if each == address else each for each in arguments]
-    variables = {each["name"]: each.get("value", "") for each in found["env"] if not each["name"].endswith("HOST_PORT")}
-    for source in found["envFrom"]:
-        variables |= _texts(api.get(f"/api/v1/namespaces/monitoring/secrets/{source['secretRef']['name']}")["data"])
-    return Container(part, tuple(arguments), {"PATH": os.environ["PATH"], **variables})
-
-
-def _write(api: Api, volume: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True)
-    if "secret" in volume:
-        data = _texts(api.get(f"/api/v1/namespaces/monitoring/secrets/{volume['secret']['secretName']}")["data"])
-        files = {key: key for key in data}
+def pod_of(api: Api, part: str) -> dict[str, Any]:
+    """Return the pod's spec of `collector`, `query` or `es-index-cleaner`."""
+    if part == "es-index-cleaner":
+        job = api.get(f"/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs/mangakai-jaeger-{part}")
+        template = job["spec"]["jobTemplate"]["spec"]["template"]
     else:
-        data = api.config_map(volume["configMap"]["name"])
-        files = {item["key"]: item["path"] for item in volume["configMap"]["items"]}
-    for key, path in files.items():
-        (folder / path).write_text(data[key])
+        template = api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mangakai-jaeger-{part}")["spec"][
+            "template"
+        ]
+    pod: dict[str, Any] = template["spec"]
+    return pod
 
 
-def _texts(data: dict[str, str]) -> dict[str, str]:
+def texts(api: Api, secret: str) -> dict[str, str]:
+    """Return the data of a Secret."""
+    data = api.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{secret}")["data"]
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
-def _is_ready(port: int) -> bool:
-    with contextlib.suppress(OSError, http.client.HTTPException):
-        return _ask(port, "GET", "/")[0] == 200
-    return False
+def _storage(api: Api, pod: dict[str, Any]) -> None:
+    """Assert that a pod has the login, and the CA that has signed the certificate of Elasticsearch."""
+    (container,) = pod["containers"]
+    (source,) = container["envFrom"]
+    assert texts(api, source["secretRef"]["name"]).keys() == {"ES_USERNAME", "ES_PASSWORD"}
+    (mount,) = (each for each in container["volumeMounts"] if each["mountPath"] == CA)
+    assert mount["readOnly"]
+    (volume,) = (each for each in pod["volumes"] if each["name"] == mount["name"])
+    assert volume["secret"]["secretName"] == "mangakai-traces-es-http-certs-public"
+    assert "BEGIN CERTIFICATE" in texts(api, volume["secret"]["secretName"])["ca.crt"]
 
 
-def _ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
-    with contextlib.closing(connection):
-        connection.request(method, path, body, {"Content-Type": "application/x-protobuf"} if body else {})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+def _sampling(api: Api, ratio: float) -> None:
+    (volume,) = (each for each in pod_of(api, "collector")["volumes"] if "configMap" in each)
+    strategies = json.loads(api.config_map(volume["configMap"]["name"])["sampling"])
+    assert strategies == {"default_strategy": {"type": "probabilistic", "param": ratio}}
 
 
-def send(spans: int) -> tuple[int, str]:
-    """Send one trace to the collector by OTLP, and return the status of the answer and the trace's id."""
-    request, trace, now = ExportTraceServiceRequest(), os.urandom(16), time.time_ns()
-    resource = request.resource_spans.add()
-    name = resource.resource.attributes.add()
-    name.key, name.value.string_value = "service.name", "mangakai-backend"
-    scope = resource.scope_spans.add()
-    for number in range(spans):
-        span = scope.spans.add(
-            trace_id=trace,
-            span_id=os.urandom(8),
-            name=f"span {number}",
-            start_time_unix_nano=now - 5_000_000,
-            end_time_unix_nano=now,
-        )
-        attribute = span.attributes.add()
-        attribute.key, attribute.value.string_value = "http.route", "/api/manga/{id}"
-    return _ask(OTLP, "POST", "/v1/traces", request.SerializeToString())[0], trace.hex()
+def _index_cleaner(api: Api, retention_days: int) -> None:
+    job = api.get(f"/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs/mangakai-jaeger-es-index-cleaner")
+    assert job["spec"]["schedule"] == "55 23 * * *"
+    assert not job["spec"].get("suspend")
+    pod = pod_of(api, "es-index-cleaner")
+    (container,) = pod["containers"]
+    assert container["image"] == "jaegertracing/jaeger-es-index-cleaner:1.76.0"
+    assert container["args"] == [str(retention_days), STORAGE]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment == {"INDEX_PREFIX": "mangakai", "ES_TLS_ENABLED": "true", "ES_TLS_CA": f"{CA}/ca.crt"}
+    _storage(api, pod)
 
 
-def found(trace: str) -> list[dict[str, Any]]:
-    """Return the spans of a trace, as the query service answers."""
-    status, answer = _ask(QUERY, "GET", f"/api/traces/{trace}")
-    spans: list[dict[str, Any]] = json.loads(answer)["data"][0]["spans"] if status == 200 else []
-    return spans
+def _user(api: Api) -> None:
+    """Assert that Elasticsearch is given the user with which Jaeger logs in, and how little that may do."""
+    login, realm = texts(api, "mangakai-jaeger-elasticsearch"), texts(api, "mangakai-traces-es-xpack-file-realm")
+    hashes = dict(line.split(":", 1) for line in realm["users"].split())
+    assert bcrypt.checkpw(login["ES_PASSWORD"].encode(), hashes[login["ES_USERNAME"]].encode())
+    assert f"jaeger:{login['ES_USERNAME']}" in realm["users_roles"].split()
+    assert yaml.safe_load(realm["roles.yml"])["jaeger"] == {
+        "cluster": ["monitor", "manage_index_templates"],
+        "indices": [{"names": ["mangakai-jaeger-*"], "privileges": access.TRACE_PRIVILEGES}],
+    }
+
+
+def _ports(api: Api, settings: Settings) -> None:
+    for service, part, port in (
+        ("mangakai-jaeger-collector", "collector", 4318),
+        ("mangakai-jaeger-query", "query", 16686),
+        *([("jaeger-external", "query", 16686)] if settings.exposure.jaeger else []),
+    ):
+        found = api.get(f"{SERVICES}/{service}")["spec"]
+        workload = api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mangakai-jaeger-{part}")
+        assert found["selector"].items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+        (target,) = (each["targetPort"] for each in found["ports"] if each["port"] == port)
+        assert target in {each["containerPort"] for each in pod_of(api, part)["containers"][0]["ports"]}

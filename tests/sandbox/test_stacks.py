@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.settings import read_file
-from tests.sandbox import elk
+from tests.sandbox import elk, jaeger
 from tests.sandbox.conftest import Api, Project
 
 CRDS = {
@@ -54,6 +54,7 @@ BUILT_IN = {"admin", "edit", "view", "cluster-admin"}
 def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str) -> None:
     assert set(project.up(on_sandbox)) == {"unchanged"}
     elk.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
+    jaeger.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
 
 
@@ -81,6 +82,7 @@ class TestProduction:
         print(f"\nprod up: {project.up('prod')}")
         assert set(project.up("prod")) == {"unchanged"}
         elk.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
+        jaeger.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
         apps = "/apis/apps/v1/namespaces/monitoring"
         assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2
         assert api.get(f"{apps}/statefulsets/alertmanager")["spec"]["replicas"] == 3
@@ -97,9 +99,9 @@ class TestProduction:
             "collector": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
             "query": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}},
         }.items():
-            jaeger = api.get(f"{apps}/deployments/mangakai-jaeger-{part}")
-            assert jaeger["spec"]["replicas"] == 2
-            assert jaeger["spec"]["template"]["spec"]["containers"][0]["resources"] == resources
+            workload = api.get(f"{apps}/deployments/mangakai-jaeger-{part}")
+            assert workload["spec"]["replicas"] == 2
+            assert workload["spec"]["template"]["spec"]["containers"][0]["resources"] == resources
         type(self).claims = api.claims()
         assert len(self.claims) == 2 + 3 + 1 + 3 + 3 + 2  # Prometheus, Alertmanager, Grafana, both stores, Logstash
 

@@ -4,6 +4,7 @@ go 1.25.0
 
 tool (
 	github.com/jaegertracing/jaeger/cmd/collector
+	github.com/jaegertracing/jaeger/cmd/es-index-cleaner
 	github.com/jaegertracing/jaeger/cmd/query
 )
 

@@ -1,18 +1,35 @@
 """Jaeger's collector and query, with what the operator gives them, on a real index: a span that is sent is found."""
 
 import contextlib
+import dataclasses
+import datetime
+import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from components.elk import access
 from sandbox.demo.watch import Watch
 from tests.logs import opensearch
-from tests.sandbox import jaeger
+from tests.sandbox import jaeger_processes as jaeger
 from tests.sandbox.conftest import Api
+from tests.sandbox.recorder import Recorder
 
 DAY = "mangakai-jaeger-span-*"
+PARTS = ("collector", "query", "es-index-cleaner")
+# The privilege of Elasticsearch that each request needs: elastic.co/docs, "Elasticsearch privileges".
+NEEDED = {
+    r"(GET|HEAD) /": "monitor",
+    r"PUT /_(index_)?template/mangakai-jaeger-(span|service)": "manage_index_templates",
+    r"POST /_bulk": "auto_configure index",
+    r"(GET|POST) /_msearch(\?.*)?": "read",
+    r"POST /mangakai-jaeger-[^/]+/_search(\?.*)?": "read",
+    r"GET /mangakai-jaeger-\*(\?.*)?": "view_index_metadata",
+    r"DELETE /mangakai-jaeger-[^/]+": "delete_index",
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +69,7 @@ class Storage:
 
 @pytest.fixture(scope="module")
 def containers(api: Api, folder: Path, storage: Storage) -> dict[str, jaeger.Container]:
-    return {part: jaeger.container(api, part, folder / part, storage.node.url) for part in ("collector", "query")}
+    return {part: jaeger.container(api, part, folder / part, storage.node.url) for part in PARTS}
 
 
 @pytest.fixture
@@ -83,6 +100,60 @@ def test_what_is_accepted_while_the_storage_is_away_is_found_later(storage: Stor
     storage.come_back()
     assert Watch.wait(lambda: len(jaeger.found(sent[-1][1])) == 10, 90)
     assert Watch.wait(lambda: all(len(jaeger.found(trace)) == 10 for _, trace in sent), 30)
+
+
+def test_the_index_cleaner_keeps_the_days_of_the_setting(
+    containers: dict[str, jaeger.Container], storage: Storage
+) -> None:
+    today = datetime.datetime.now(datetime.UTC).date()
+    days = {age: f"mangakai-jaeger-span-{today - datetime.timedelta(age)}" for age in range(1, 12)}
+    others = ("mangakai-jaeger-span-archive", f"elsewhere-jaeger-span-{today - datetime.timedelta(30)}")
+    for index in (*days.values(), *others):
+        storage.node.ask("PUT", f"/{index}")
+    with Recorder(storage.node.port, _created_on_the_day_of_its_name) as recorder:
+        _clean(containers, recorder, "7")
+    left = {found["index"] for found in storage.node.ask("GET", "/_cat/indices/*jaeger-span-*?format=json")}
+    # Seven days with today.
+    assert left & set(days.values()) == {days[age] for age in range(1, 7)}
+    assert set(others) <= left
+
+
+def _created_on_the_day_of_its_name(answer: bytes) -> bytes:
+    """Say when each index was made: no index can be told."""
+    indices = json.loads(answer)
+    for name, index in indices.items():
+        if day := re.search(r"\d{4}-\d\d-\d\d$", name):
+            made = datetime.datetime.fromisoformat(f"{day[0]}T00:00:01+00:00")
+            index["settings"]["index.creation_date"] = str(round(made.timestamp() * 1000))
+    return json.dumps(indices).encode()
+
+
+def _clean(containers: dict[str, jaeger.Container], recorder: Recorder, days: str) -> None:
+    dataclasses.replace(containers["es-index-cleaner"], arguments=(days, recorder.url)).run()
+
+
+def test_jaegers_user_may_do_what_jaeger_does_and_no_more(
+    containers: dict[str, jaeger.Container], folder: Path, storage: Storage
+) -> None:
+    with Recorder(storage.node.port) as recorder:
+        there = [f"--es.server-urls={recorder.url}"]
+        with (
+            containers["collector"].running(folder / "collector.log", there),
+            containers["query"].running(folder / "query.log", there),
+        ):
+            _, trace = jaeger.send(3)
+            assert Watch.wait(lambda: len(jaeger.found(trace)) == 3, 15)
+            assert "mangakai-backend" in jaeger.services()
+            assert trace in jaeger.search("mangakai-backend", "span 0")
+    with Recorder(storage.node.port, _created_on_the_day_of_its_name) as cleaning:
+        storage.node.ask("PUT", "/mangakai-jaeger-span-2024-01-01")
+        _clean(containers, cleaning, "7")
+    used: set[str] = set()
+    for method, path in sorted(recorder.asked | cleaning.asked):
+        rights = {right for request, right in NEEDED.items() if re.fullmatch(request, f"{method} {path}")}
+        assert len(rights) == 1, f"what does {method} {path} need?"
+        used |= set(rights.pop().split())
+    assert used == {"monitor", "manage_index_templates", *access.TRACE_PRIVILEGES}
 
 
 def test_who_sends_more_than_the_collector_can_keep_is_told(
