@@ -50,6 +50,7 @@ class Day:
         self._prometheus()
         self._alertmanagers()
         self._collectors()
+        self._queries()
 
     def _add(self, metric: str, labels: dict[str, str], values: Values, span: range = WHOLE_DAY) -> None:
         """Add a series that has values in a span only."""
@@ -238,3 +239,16 @@ class Day:
             saved = counter(lambda number: requests(number) // 4, span)
             self._add("jaeger_collector_spans_saved_by_svc_total", own | {"result": "ok"}, saved)
             self._add("jaeger_collector_spans_saved_by_svc_total", own | {"result": "err"}, flat(0), span)
+
+    def _queries(self) -> None:
+        """Jaeger's, in which somebody looks every hour, half the time for a trace that was not sampled."""
+        own = {"job": "jaeger-query", "namespace": "monitoring", "pod": "query-a", "instance": "query-a:16687"}
+        self._add("up", own, flat(1))
+        for operation, result, every in (
+            ("find_traces", "ok", 120),
+            ("get_trace", "ok", 240),
+            ("get_trace", "err", 240),
+        ):
+            reads = counter(lambda number, every=every: int(number % every == 0))
+            self._add("jaeger_storage_requests_total", own | {"operation": operation, "result": result}, reads)
+        self._add("jaeger_storage_requests_total", own | {"operation": "find_traces", "result": "err"}, flat(0))

@@ -40,6 +40,9 @@ UNNOTICED = {
     "`unless` compares with what has equal labels, and the left side has the same matcher": [
         'PodNotReady, warning: namespace="$application" dropped (2)',
     ],
+    "where `unless` has found no success, all that is counted are errors": [
+        'JaegerReadsFailing, warning: result="err" dropped',
+    ],
 }
 
 

@@ -24,8 +24,9 @@ SEVERITIES = {
     "warning": {
         "AlertmanagerClusterBroken", "CeleryQueueLength", "CeleryTaskFailureRate", "ConfigurationReloadFailing",
         "ContainerOOMKilled", "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "JaegerNotSavingSpans",
-        "LowMangaGenerationRate", "NodeDiskFilling", "PodNotReady", "PostgreSQLTooManyConnections",
-        "PrometheusNotificationsFailing", "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
+        "JaegerReadsFailing", "LowMangaGenerationRate", "NodeDiskFilling", "PodNotReady",
+        "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing",
+        "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
     },
     "none": {"Watchdog"},
 }  # fmt: skip

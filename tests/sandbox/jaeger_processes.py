@@ -167,3 +167,8 @@ def search(service: str, operation: str) -> list[str]:
     """Return the ids of the newest traces with an operation of a service, as the query service answers."""
     query = urllib.parse.urlencode({"service": service, "operation": operation, "lookback": "1h", "limit": 20})
     return [trace["traceID"] for trace in json.loads(_ask(QUERY, "GET", f"/api/traces?{query}")[1])["data"]]
+
+
+def metrics(part: str) -> str:
+    """Return what Prometheus scrapes of `collector` or `query`."""
+    return _ask(ADMIN[part], "GET", "/metrics")[1].decode()

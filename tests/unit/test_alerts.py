@@ -11,8 +11,8 @@ from components.settings.errors import explain
 
 THRESHOLDLESS = {
     "AlertmanagerClusterBroken", "ConfigurationReloadFailing", "ContainerOOMKilled", "JaegerNotSavingSpans",
-    "PodCrashLooping", "PodNotReady", "PostgreSQLDown", "PrometheusRuleEvaluationFailing", "RedisDown", "TargetDown",
-    "Watchdog",
+    "JaegerReadsFailing", "PodCrashLooping", "PodNotReady", "PostgreSQLDown", "PrometheusRuleEvaluationFailing",
+    "RedisDown", "TargetDown", "Watchdog",
 }  # fmt: skip
 
 

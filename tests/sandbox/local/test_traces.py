@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from components.elk import access
 from sandbox.demo.watch import Watch
+from tests.catalogue import catalogue
 from tests.logs import opensearch
 from tests.sandbox import jaeger_processes as jaeger
 from tests.sandbox.conftest import Api
@@ -89,6 +91,43 @@ def test_a_span_that_is_sent_is_found(storage: Storage) -> None:
     assert {"key": "http.route", "type": "string", "value": "/api/manga/{id}"} in span["tags"]
     indices = storage.node.ask("GET", f"/_cat/indices/{DAY}?format=json")
     assert {index["rep"] for index in indices} == {"0"}, "a replica for which there is no node"
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("part", ["collector", "query"])
+def test_the_metrics_of_rules_and_dashboards_are_there(part: str) -> None:
+    jaeger.send(1)
+    jaeger.services()
+    families = text_string_to_metric_families(jaeger.metrics(part))
+    shown = {sample.name: set(sample.labels) for family in families for sample in family.samples}
+    wanted = catalogue.CATALOGUE["jobs"][f"jaeger-{part}"]["metrics"]
+    assert wanted
+    assert {name: shown.get(name) for name in wanted} == {name: set(labels) for name, labels in wanted.items()}
+
+
+@pytest.mark.usefixtures("both")
+def test_reads_that_the_storage_does_not_answer_are_counted(storage: Storage) -> None:
+    """What JaegerReadsFailing sees."""
+
+    def failed() -> float:
+        families = text_string_to_metric_families(jaeger.metrics("query"))
+        samples = [sample for family in families for sample in family.samples]
+        return sum(
+            sample.value
+            for sample in samples
+            if sample.name == "jaeger_storage_requests_total"
+            and sample.labels["result"] == "err"
+            and sample.labels["operation"] != "get_trace"
+        )
+
+    assert failed() == 0
+    storage.leave()
+    try:
+        for _ in range(3):
+            assert jaeger.services() == []
+    finally:
+        storage.come_back()
+    assert failed() == 3
 
 
 @pytest.mark.usefixtures("both")
