@@ -52,7 +52,7 @@ class Application(pulumi.ComponentResource):
 
 
 def environment(settings: ApplicationSettings, cluster: str, otlp: str) -> dict[str, str]:
-    """Return the environment variables that Sentry's and OpenTelemetry's SDKs read."""
+    """Return the environment variables that Sentry's and OpenTelemetry's SDKs and Prometheus' client read."""
     sentry, tracing = settings.sentry, settings.open_telemetry
     return {
         "SENTRY_ENVIRONMENT": sentry.environment,  # D-129
@@ -67,4 +67,6 @@ def environment(settings: ApplicationSettings, cluster: str, otlp: str) -> dict[
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",  # D-118
         "OTEL_TRACES_SAMPLER_ARG": str(tracing.sample_ratio),
+        # D-141: of a pod's own, so that a pod that is replaced begins at 0.
+        "PROMETHEUS_MULTIPROC_DIR": "/tmp/mangakai-metrics",  # noqa: S108
     }

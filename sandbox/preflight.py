@@ -24,6 +24,15 @@ def check(ports: Mapping[str, int], need_build: bool) -> list[str]:
     return [line for line in missing if line]
 
 
+def redis() -> list[str]:
+    """Return what is missing for the demo's application, as `check` does."""
+    return (
+        []
+        if shutil.which("redis-server")
+        else ["redis-server is not on PATH; install it: apt-get install redis-server"]
+    )
+
+
 def _go() -> str:
     needed = max(_go_version(file.read_text()) for file in MODULES.glob("*/go.mod"))
     name = ".".join(map(str, needed))

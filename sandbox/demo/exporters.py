@@ -1,4 +1,4 @@
-"""What Prometheus scrapes in a demo: an application and its exporters, simulated, with faults to switch on."""
+"""What Prometheus scrapes in a demo: exporters, and the backend if wanted, simulated, with faults to switch on."""
 
 import threading
 import time
@@ -14,23 +14,24 @@ Advance = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Target:
-    """One target of a scrape job: its path here, and what discovery would say of it in the application's namespace."""
+    """One target of a scrape job: its path and port here, and what discovery would say of it."""
 
     job: str
     path: str
+    port: int
     labels: dict[str, str]
 
 
 class Exporters:
     """All targets, served on 127.0.0.1:`port`. `faults` holds the names of those that are on."""
 
-    def __init__(self, port: int, namespace: str) -> None:
+    def __init__(self, port: int, namespace: str, with_backend: bool) -> None:
         self.faults: set[str] = set()
         self.targets: list[Target] = []
         self._port = port
         self._namespace = namespace
         self._pages: dict[str, _Page] = {}
-        for pod in ("mangakai-backend-0", "mangakai-backend-1"):
+        for pod in ("mangakai-backend-0", "mangakai-backend-1") if with_backend else ():
             self._add("mangakai-backend", pod, self._backend)
         self._add("redis", "mangakai-redis-0", self._redis)
         self._add("postgres", "postgres-0", self._postgres)
@@ -56,7 +57,7 @@ class Exporters:
         registry = CollectorRegistry()
         self._pages[path] = _Page(job, registry, expose(registry))
         where = {"node": name} if job == "kubernetes-nodes" else {"namespace": self._namespace, "pod": name}
-        self.targets.append(Target(job, path, {"instance": f"{name}:{self._port}", **where}))
+        self.targets.append(Target(job, path, self._port, {"instance": f"{name}:{self._port}", **where}))
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         exporters = self

@@ -87,7 +87,7 @@ def _jobs(text: str, ports: Ports, targets: Sequence[Target], speed: float) -> s
         name = job["job_name"]
         static = [
             {
-                "targets": [f"127.0.0.1:{ports.exporters}"],
+                "targets": [f"127.0.0.1:{target.port}"],
                 "labels": {"__metrics_path__": target.path, **target.labels},
             }
             for target in targets

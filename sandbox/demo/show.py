@@ -16,14 +16,17 @@ from components.settings import read_file
 from sandbox import preflight
 from sandbox.build import ensure
 from sandbox.cluster import is_running
+from sandbox.demo.application import running as application
 from sandbox.demo.faults import FAULTS
 from sandbox.demo.loopback import Ports
+from sandbox.demo.mangakai import Mangakai
 from sandbox.demo.watch import Watch
 from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.processes import SandboxError
 from sandbox.programs import Group, of_groups
 
 PORTS = Ports(prometheus=prometheus.PORT, alertmanager=alertmanager.PORT, exporters=29090, smtp=29025, webhooks=29080)
+APPLICATION_PORTS = application.Ports(redis=29379, backend=29000, backend_metrics=29001, worker_metrics=29002)
 T = TypeVar("T")
 # A demo that nobody ends ends itself.
 MOST_SECONDS = 3600
@@ -46,16 +49,20 @@ def demo(sandbox: Sandbox, stack: str, fault: str | None, speed: float) -> int:
     """
     if not is_running(sandbox):
         raise SandboxError("there is no sandbox: run make up first")
-    if lacks := preflight.check(PORTS._asdict(), need_build=False):
+    ports = PORTS._asdict() | APPLICATION_PORTS._asdict()
+    if lacks := [*preflight.check(ports, need_build=False), *preflight.redis()]:
         raise SandboxError("the demo cannot start:\n" + "\n".join(f"  - {line}" for line in lacks))
     files, password = configuration(sandbox)
     namespace = read_file(CHECKOUT / f"Pulumi.{stack}.yaml").application.namespace
     ensure(of_groups(Group.TESTING))
-    with Watch(files, sandbox.directory / "demo", PORTS, namespace, password, speed) as watch:
+    folder = sandbox.directory / "demo"
+    mangakai = Mangakai(folder / "mangakai", APPLICATION_PORTS, namespace)
+    with Watch(files, folder, PORTS, namespace, password, speed, mangakai) as watch:
         print(
             f"Prometheus answers on http://localhost:{PORTS.prometheus}, Alertmanager (its API) on "
             f"http://localhost:{PORTS.alertmanager}, with the stack's own configuration.\n"
-            f"Application, exporters, mail, Slack and heartbeat service are simulated on 127.0.0.1. "
+            f"A small MangakAI of FastAPI, Celery and Redis answers on http://localhost:{APPLICATION_PORTS.backend}; "
+            f"the exporters, mail, Slack and heartbeat service are simulated, all on 127.0.0.1. "
             f"Speed {speed:g}: every duration but an expression's own is divided by it.\n"
         )
         news = _News(watch)
@@ -111,7 +118,7 @@ class _News:
         for turn, resolved in ((f"FAULT {name}: {fault.what}", False), ("The fault is mended", True)):
             print(f"\n--- {turn} ---\n")
             self._since = time.monotonic()
-            self._watch.exporters.faults ^= {name}
+            self._watch.switch(name)
             if not self._until(partial(self._mailed, fault.alert, resolved), limit):
                 print(f"No mail of {fault.alert} came within {limit:.0f} s.")
                 return 1

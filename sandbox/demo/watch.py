@@ -16,6 +16,7 @@ from typing import Any
 from sandbox.demo import loopback
 from sandbox.demo.exporters import Exporters
 from sandbox.demo.loopback import Ports
+from sandbox.demo.mangakai import Mangakai
 from sandbox.demo.sinks import MailServer, Webhooks
 from sandbox.processes import SandboxError
 from sandbox.programs import ALERTMANAGER, PROMETHEUS
@@ -31,7 +32,14 @@ class Watch:
     """A running demo. Use it as a context manager: leaving it ends all processes and removes all files."""
 
     def __init__(
-        self, files: Mapping[str, str], folder: Path, ports: Ports, namespace: str, password: str, speed: float
+        self,
+        files: Mapping[str, str],
+        folder: Path,
+        ports: Ports,
+        namespace: str,
+        password: str,
+        speed: float,
+        application: Mangakai | None = None,
     ) -> None:
         """Start everything.
 
@@ -42,6 +50,7 @@ class Watch:
             namespace: the application's.
             password: of the mail server.
             speed: by which every duration but an expression's is divided.
+            application: what is watched, and ended with the demo; without it a backend is simulated.
 
         Raises:
             SandboxError: a program does not start.
@@ -50,11 +59,13 @@ class Watch:
         self.speed = speed
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.exporters = Exporters(ports.exporters, namespace)
+        self._application = application
+        self.exporters = Exporters(ports.exporters, namespace, with_backend=application is None)
+        self._targets = [*self.exporters.targets, *(application.targets if application else [])]
         self.mail = MailServer(ports.smtp, password)
         self.webhooks = Webhooks(ports.webhooks)
         try:
-            loopback.write(files, folder, ports, self.exporters.targets, password, speed)
+            loopback.write(files, folder, ports, self._targets, password, speed)
             self.start("alertmanager")
             self._start_prometheus_without_rules()
         except BaseException:
@@ -71,10 +82,18 @@ class Watch:
         """End all processes, close all ports, remove all files."""
         for name in list(self._processes):
             self.end(name)
+        if self._application:
+            self._application.stop()
         self.exporters.stop()
         self.mail.stop()
         self.webhooks.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def switch(self, fault: str) -> None:
+        """Let something go wrong, or mend it."""
+        self.exporters.faults ^= {fault}
+        if self._application:
+            self._application.show(self.exporters.faults)
 
     def start(self, name: str) -> None:
         """Start `prometheus` or `alertmanager`, with the data that it had, and wait until it is ready."""
@@ -88,6 +107,7 @@ class Watch:
         own = {
             "prometheus": [
                 f"--storage.tsdb.path={self._folder}/data/prometheus",
+                "--enable-feature=exemplar-storage",
                 f"--rules.alert.resend-delay={round(RESEND_SECONDS / self.speed * 1000)}ms",
             ],
             "alertmanager": [f"--storage.path={self._folder}/data/alertmanager", "--cluster.listen-address="],
@@ -123,7 +143,7 @@ class Watch:
 
     def _targets_are_up(self) -> bool:
         targets = self.ask(self.ports.prometheus, "/api/v1/targets")["data"]["activeTargets"]
-        return len(targets) > len(self.exporters.targets) and all(target["health"] == "up" for target in targets)
+        return len(targets) > len(self._targets) and all(target["health"] == "up" for target in targets)
 
     def end(self, name: str, kill: bool = False) -> None:
         """End a process, at once where `kill`."""

@@ -1,11 +1,18 @@
 """The lines of `corpus/`, with those that are too large to be written down, and what becomes of each."""
 
 import json
+import logging
+import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from opentelemetry import trace
+from opentelemetry.trace import SpanContext
+
+from mangakai_instrumentation import logs
 
 READ_AT = "2026-02-01T00:00:00.000Z"
 # Fields that Filebeat brings, beside those that the pipeline makes.
@@ -38,7 +45,7 @@ class Case:
 def cases() -> list[Case]:
     """Return all cases."""
     written = [each for file in sorted(Path(__file__).parent.glob("corpus/*.yml")) for each in _read(file)]
-    return [*written, *_large()]
+    return [*written, *_instrumented(), *_large()]
 
 
 def _read(file: Path) -> list[Case]:
@@ -50,6 +57,58 @@ def _read(file: Path) -> list[Case]:
 
 def _case(name: str, line: str, expect: dict[str, Any], service: str | None = "mangakai-backend") -> Case:
     return Case(name, line, service, {"@timestamp": READ_AT, "message": line, **expect})
+
+
+def _instrumented() -> list[Case]:
+    """Return what the application writes that loads the package in `instrumentation/`."""
+    try:
+        {}["page-7"]  # type: ignore[index]
+    except KeyError:
+        raised = sys.exc_info()
+    failed = logging.LogRecord("mangakai.api", logging.ERROR, "", 0, "%s cannot be drawn: 漫画", ("page-7",), raised)
+    ordered = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "Slow", (), None)
+    ordered.__dict__["manga"] = {"id": 7}
+    handler, lines = logs.handler(), []
+    for record in (failed, ordered):
+        record.created, record.msecs = 1769853600.123, 123
+        span = SpanContext(int("4bf92f3577b34da6a3ce929d0e0e4736", 16), int("00f067aa0ba902b7", 16), is_remote=False)
+        with trace.use_span(trace.NonRecordingSpan(span)):
+            handler.filter(record)
+        lines.append(handler.format(record))
+    shared = {
+        "@timestamp": "2026-01-31T10:00:00.123Z",
+        "trace.id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "span.id": "00f067aa0ba902b7",
+    }
+    rest: dict[str, Any] = {"ecs.version": "1.6.0", "log": {}, "trace": {}, "span": {}}
+    return [
+        _case(
+            "instrumentation: an exception in a trace",
+            lines[0],
+            {
+                **shared,
+                "log.level": "ERROR",
+                "log.logger": "mangakai.api",
+                "message": "page-7 cannot be drawn: 漫画",
+                "error.type": "KeyError",
+                "error.message": "'page-7'",
+                "error.stack_trace": "".join(traceback.format_tb(raised[2])),
+                "mangakai": {**rest, "error": {}},
+                "tags": ["error"],
+            },
+        ),
+        _case(
+            "instrumentation: with more than words",
+            lines[1],
+            {
+                **shared,
+                "log.level": "WARNING",
+                "log.logger": "uvicorn.error",
+                "message": "Slow",
+                "mangakai": {**rest, "manga": {"id": 7}},
+            },
+        ),
+    ]
 
 
 def _large() -> list[Case]:

@@ -244,11 +244,14 @@ class Day:
         """Jaeger's, in which somebody looks every hour, half the time for a trace that was not sampled."""
         own = {"job": "jaeger-query", "namespace": "monitoring", "pod": "query-a", "instance": "query-a:16687"}
         self._add("up", own, flat(1))
-        for operation, result, every in (
-            ("find_traces", "ok", 120),
-            ("get_trace", "ok", 240),
-            ("get_trace", "err", 240),
+
+        def one_in(samples: int) -> Callable[[int], int]:
+            return lambda number: int(number % samples == 0)
+
+        for operation, result, reads in (
+            ("find_traces", "ok", counter(one_in(120))),
+            ("find_traces", "err", flat(0)),
+            ("get_trace", "ok", counter(one_in(240))),
+            ("get_trace", "err", counter(one_in(240))),
         ):
-            reads = counter(lambda number, every=every: int(number % every == 0))
             self._add("jaeger_storage_requests_total", own | {"operation": operation, "result": result}, reads)
-        self._add("jaeger_storage_requests_total", own | {"operation": "find_traces", "result": "err"}, flat(0))

@@ -158,6 +158,13 @@ def found(trace: str) -> list[dict[str, Any]]:
     return spans
 
 
+def process(trace: str) -> dict[str, Any]:
+    """Return what the process of a trace's first span says of itself, as the query service answers."""
+    (found, *_) = json.loads(_ask(QUERY, "GET", f"/api/traces/{trace}")[1])["data"]
+    tags = found["processes"][found["spans"][0]["processID"]]["tags"]
+    return {tag["key"]: tag["value"] for tag in tags}
+
+
 def services() -> list[str]:
     """Return the names of the services that have sent spans, as the query service answers."""
     return list(json.loads(_ask(QUERY, "GET", "/api/services")[1])["data"] or [])
@@ -165,7 +172,7 @@ def services() -> list[str]:
 
 def search(service: str, operation: str) -> list[str]:
     """Return the ids of the newest traces with an operation of a service, as the query service answers."""
-    query = urllib.parse.urlencode({"service": service, "operation": operation, "lookback": "1h", "limit": 20})
+    query = urllib.parse.urlencode({"service": service, "operation": operation, "lookback": "1h", "limit": 100})
     return [trace["traceID"] for trace in json.loads(_ask(QUERY, "GET", f"/api/traces?{query}")[1])["data"]]
 
 

@@ -6,6 +6,7 @@ import datetime
 import json
 import re
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from components.elk import access
+from sandbox.demo.application.running import Application, Ports
 from sandbox.demo.watch import Watch
 from tests.catalogue import catalogue
 from tests.logs import opensearch
@@ -20,6 +22,7 @@ from tests.sandbox import jaeger_processes as jaeger
 from tests.sandbox.conftest import Api
 from tests.sandbox.recorder import Recorder
 
+APPLICATION_PORTS = Ports(redis=28490, backend=28491, backend_metrics=28492, worker_metrics=28493)
 DAY = "mangakai-jaeger-span-*"
 PARTS = ("collector", "query", "es-index-cleaner")
 # The privilege of Elasticsearch that each request needs: elastic.co/docs, "Elasticsearch privileges".
@@ -139,6 +142,32 @@ def test_what_is_accepted_while_the_storage_is_away_is_found_later(storage: Stor
     storage.come_back()
     assert Watch.wait(lambda: len(jaeger.found(sent[-1][1])) == 10, 90)
     assert Watch.wait(lambda: all(len(jaeger.found(trace)) == 10 for _, trace in sent), 30)
+
+
+@pytest.mark.usefixtures("both")
+def test_the_application_with_the_environment_of_its_pods_is_found(api: Api, folder: Path) -> None:
+    given = api.config_map("mangakai-observability", "mangakai-prod")
+    assert given["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://mangakai-jaeger-collector.monitoring.svc:4318"
+    here = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{jaeger.OTLP}",
+        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+    }
+    with Application(folder / "application", APPLICATION_PORTS, given | here) as application:
+        application.start_redis()
+        application.start_backend()
+        application.start_worker()
+        # A tenth of them is sampled: that none is happens once in 40,000 times.
+        for _ in range(100):
+            urllib.request.urlopen(f"http://127.0.0.1:{APPLICATION_PORTS.backend}/api/manga", b"", timeout=10).close()
+        assert Watch.wait(lambda: bool(jaeger.search("mangakai-backend", "draw")), 30)
+        traces = jaeger.search("mangakai-backend", "draw")
+        wanted = {"POST /api/manga", "apply_async/mangakai.generate_manga", "run/mangakai.generate_manga", "draw"}
+        assert Watch.wait(lambda: wanted <= {span["operationName"] for span in jaeger.found(traces[0])}, 15)
+    print(f"\n{len(traces)} of 100 requests are found")
+    assert len(traces) < 50
+    process = jaeger.process(traces[0])
+    assert process["k8s.namespace.name"] == "mangakai-prod"
+    assert process["k8s.cluster.name"] == "mangakai-local"
 
 
 def test_the_index_cleaner_keeps_the_days_of_the_setting(

@@ -1,0 +1,166 @@
+"""The metrics of the guide, with its names and labels, and the page on which Prometheus reads them.
+
+Where PROMETHEUS_MULTIPROC_DIR names a directory, the page of any process shows the sum of all that share it (D-141).
+"""
+
+import bisect
+import functools
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import billiard
+import prometheus_client
+from opentelemetry import trace
+from opentelemetry.trace import SpanContext
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.samples import Exemplar, Sample
+
+IS_MULTIPROCESS = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+# Seconds. The thresholds of the rules and what lies around them (D-138, D-139).
+REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 7.5, 10, 30)
+TASK_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def _process() -> str:
+    """Return what names this process: of a child of Celery's pool its place, which the next one takes over."""
+    return _name(os.getpid())
+
+
+@functools.cache
+def _name(pid: int) -> str:
+    place = getattr(billiard.current_process(), "index", None)
+    return str(pid) if place is None else f"{os.getppid()}-{place}"
+
+
+if IS_MULTIPROCESS:
+    _directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    _directory.mkdir(parents=True, exist_ok=True)
+    values.ValueClass = values.MultiProcessValue(_process)
+# Else each counter has a second series, of when it began.
+prometheus_client.disable_created_metrics()
+
+REQUEST_COUNT = Counter("http_requests_total", "Total HTTP requests", ["method", "endpoint", "status"])
+REQUEST_DURATION = Histogram(
+    "http_request_duration_seconds", "HTTP request duration", ["method", "endpoint"], buckets=REQUEST_BUCKETS
+)
+ACTIVE_CONNECTIONS = Gauge("websocket_connections_active", "Active WebSocket connections", multiprocess_mode="livesum")
+CELERY_TASK_COUNT = Counter("celery_task_total", "Total Celery tasks", ["task_name", "status"])
+CELERY_TASK_DURATION = Histogram(
+    "celery_task_duration_seconds", "Celery task duration", ["task_name"], buckets=TASK_BUCKETS
+)
+MANGA_GENERATION_COUNT = Counter("manga_generation_total", "Total manga generations", ["status"])
+ACTIVE_TASKS = Gauge("celery_active_tasks", "Number of active Celery tasks", multiprocess_mode="livesum")
+
+EXPOSED = CollectorRegistry() if IS_MULTIPROCESS else REGISTRY
+
+
+class _AllProcesses(MultiProcessCollector):
+    """All processes that share the directory: of those that were killed what they counted, but not what they held.
+
+    The library keeps no exemplars here; those of the requests that this very process has answered are added.
+    """
+
+    exemplars: dict[tuple[str, str, float], Exemplar] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        for process in {path.stem.rsplit("_", 1)[1] for path in _directory.glob("gauge_live*.db")}:
+            if process.isdigit() and not _is_alive(int(process)):
+                mark_process_dead(process)
+        for metric in super().collect():  # type: ignore[no-untyped-call]
+            if metric.name == "http_request_duration_seconds":
+                metric.samples = [self._with_exemplar(sample) for sample in metric.samples]
+            yield metric
+
+    def _with_exemplar(self, sample: Sample) -> Sample:
+        labels = sample.labels
+        if "le" not in labels:
+            return sample
+        return sample._replace(exemplar=self.exemplars.get((labels["method"], labels["endpoint"], float(labels["le"]))))
+
+
+if IS_MULTIPROCESS:
+    EXPOSED.register(_AllProcesses(None))
+
+
+def observe_request(method: str, endpoint: str, status: int, seconds: float, span: SpanContext) -> None:
+    """Count a request.
+
+    Args:
+        method: GET, POST, …
+        endpoint: the template of its route.
+        status: of the answer.
+        seconds: that it took.
+        span: of its trace: where that is sampled, the exemplar that leads from the graph to it.
+    """
+    REQUEST_COUNT.labels(method, endpoint, status).inc()
+    exemplar = {"trace_id": trace.format_trace_id(span.trace_id)} if span.trace_flags.sampled else None
+    REQUEST_DURATION.labels(method, endpoint).observe(seconds, exemplar)
+    if IS_MULTIPROCESS and exemplar:
+        bucket = [*REQUEST_BUCKETS, float("inf")][bisect.bisect_left(REQUEST_BUCKETS, seconds)]
+        _AllProcesses.exemplars[method, endpoint, bucket] = Exemplar(exemplar, seconds)
+
+
+def start_at_zero(routes: Iterable[tuple[str, str]] = (), tasks: Iterable[str] = ()) -> None:
+    """Show what has not happened yet as 0 (D-145): of what comes into being as 1, `rate` does not see the first.
+
+    Args:
+        routes: method and template of each.
+        tasks: the names of Celery's tasks.
+    """
+    for method, endpoint in routes:
+        for code in (200, 500):
+            REQUEST_COUNT.labels(method, endpoint, code)
+        REQUEST_DURATION.labels(method, endpoint)
+    for task in tasks:
+        for status in ("SUCCESS", "FAILURE"):
+            CELERY_TASK_COUNT.labels(task, status)
+        CELERY_TASK_DURATION.labels(task)
+    for status in ("success", "failure"):
+        MANGA_GENERATION_COUNT.labels(status)
+
+
+def serve() -> None:
+    """Show the metrics on METRICS_ADDRESS, by default port 8001 of all addresses, as long as the process lives (S-109).
+
+    Processes that share a directory share the port too, so that the page is there whichever of them is killed (D-142).
+    Without one, the first has the port, and the others say so.
+    """
+    host, _, port = os.environ.get("METRICS_ADDRESS", "0.0.0.0:8001").rpartition(":")
+    try:
+        server = make_server(host, int(port), make_wsgi_app(EXPOSED), _Server, _Handler)
+    except (OSError, ValueError, OverflowError) as error:
+        _LOGGER.error(
+            "The metrics of process %s are not shown on %s:%s (%s). METRICS_ADDRESS names another address; where "
+            "another worker has this one, PROMETHEUS_MULTIPROC_DIR lets it show all workers",
+            os.getpid(), host, port, error,
+        )  # fmt: skip
+        return
+    Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+class _Server(ThreadingWSGIServer):
+    allow_reuse_port = IS_MULTIPROCESS
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log no scrape."""
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
