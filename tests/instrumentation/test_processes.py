@@ -1,10 +1,14 @@
 """The demo application as processes: what they count together, whichever of them ends, and what they send."""
 
+import contextlib
 import json
 import os
 import signal
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+
+from websockets.sync.client import connect
 
 from sandbox.demo.watch import Watch
 from tests.instrumentation.conftest import PORTS, Observed
@@ -26,6 +30,11 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def spawned(parent: int) -> list[int]:
+    """Return the worker processes of Uvicorn."""
+    return [pid for pid in children(parent) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> None:
     """D-141, D-142."""
     everything.start_backend(workers=2)
@@ -38,7 +47,7 @@ def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> N
         assert everything.ask(f"/api/manga/{number}")[0] == 200
     assert count() == 40
     parent = everything.processes["backend"].pid
-    workers = [pid for pid in children(parent) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    workers = spawned(parent)
     assert len(workers) == 2
     assert "Address already in use" not in everything.log("backend")
     os.kill(workers[0], signal.SIGKILL)
@@ -50,7 +59,32 @@ def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> N
     for number in range(1, 21):
         assert everything.ask(f"/api/manga/{number}")[0] == 200
     assert count() == 60
-    assert everything.value(PORTS.backend_metrics, "websocket_connections_active") == 0
+
+
+def test_connections_of_killed_workers_are_not_open_any_more(everything: Observed) -> None:
+    """D-144."""
+    everything.start_backend(workers=2)
+
+    def connected() -> float | None:
+        return everything.value(PORTS.backend_metrics, "websocket_connections_active")
+
+    assert connected() == 0
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            socket = stack.enter_context(connect(f"ws://127.0.0.1:{PORTS.backend}/ws/progress"))
+            socket.send("page 7")
+            assert socket.recv() == "page 7"
+        assert connected() == 4
+        for worker in spawned(everything.processes["backend"].pid):
+            os.kill(worker, signal.SIGKILL)
+    assert Watch.wait(lambda: len(spawned(everything.processes["backend"].pid)) == 2, 20)
+    assert Watch.wait(lambda: _answered(connected) == 0, 20)
+
+
+def _answered(ask: Callable[[], float | None]) -> float | None:
+    with contextlib.suppress(OSError):
+        return ask()
+    return None
 
 
 def test_a_second_process_without_a_directory_says_so_and_works(bare: Observed) -> None:
