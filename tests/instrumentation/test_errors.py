@@ -28,7 +28,7 @@ def fail(application: Observed) -> None:
 
 
 def test_an_exception_arrives_with_its_trace_and_without_secrets(everything: Observed, sinks: Sinks) -> None:
-    """D-128 to D-133."""
+    """D-126, D-128 to D-133."""
     everything.start_backend()
     fail(everything)
     assert Watch.wait(lambda: bool(sinks.events and sinks.spans and sinks.sentry_spans), 10)

@@ -106,6 +106,14 @@ def test_nothing_configured_breaks_nothing_and_is_said(bare: Observed) -> None:
         assert variable in line
 
 
+def test_the_page_is_where_it_is_told_to_be_and_nowhere_else(bare: Observed) -> None:
+    """D-147."""
+    bare.start_backend()
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = {tuple(fields[1].split(":")) for fields in lines if fields[3] == "0A"}
+    assert {address for address, port in listening if int(port, 16) == PORTS.backend_metrics} == {"0100007F"}
+
+
 def test_tasks_are_counted_wherever_they_run_and_end(everything: Observed) -> None:
     """D-139 to D-141, D-144 to D-146, D-186."""
     everything.start_backend()

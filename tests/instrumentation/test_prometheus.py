@@ -68,6 +68,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, sinks: Sinks) -> Iterat
 
 
 def test_every_metric_of_the_catalogue_is_scraped_with_its_labels(prometheus: Queried) -> None:
+    """D-143, D-144."""
     assert Watch.wait(lambda: prometheus.value('sum(celery_task_total{status="SUCCESS"})') > 3, 60)
     # What the task's process counts, only a worker shows; what a request brings, only the backend.
     for job, foreign in (("mangakai-backend", "celery_task_"), ("kubernetes-pods", "http_")):
