@@ -4,6 +4,7 @@ Where PROMETHEUS_MULTIPROC_DIR names a directory, the page of any process shows 
 """
 
 import bisect
+import contextlib
 import functools
 import logging
 import os
@@ -22,7 +23,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.samples import Exemplar, Sample
 
-IS_MULTIPROCESS = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 # Seconds. The thresholds of the rules and what lies around them (D-138, D-139).
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 7.5, 10, 30)
 TASK_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
@@ -41,10 +41,17 @@ def _name(pid: int) -> str:
     return str(pid) if place is None else f"{os.getppid()}-{place}"
 
 
-if IS_MULTIPROCESS:
-    _directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    _directory.mkdir(parents=True, exist_ok=True)
-    values.ValueClass = values.MultiProcessValue(_process)
+def _is_shared() -> bool:
+    """Return whether there is a directory for the processes to share, or one can be made."""
+    path = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    with contextlib.suppress(OSError):
+        Path(path).mkdir(parents=True, exist_ok=True)
+    return bool(path) and os.access(path, os.W_OK)
+
+
+IS_MULTIPROCESS = _is_shared()
+# The library has looked at the variable alone.
+values.ValueClass = values.MultiProcessValue(_process) if IS_MULTIPROCESS else values.MutexValue
 # Else each counter has a second series, of when it began.
 prometheus_client.disable_created_metrics()
 
@@ -72,7 +79,7 @@ class _AllProcesses(MultiProcessCollector):
     exemplars: dict[tuple[str, str, float], Exemplar] = {}
 
     def collect(self) -> Iterator[Metric]:
-        for process in {path.stem.rsplit("_", 1)[1] for path in _directory.glob("gauge_live*.db")}:
+        for process in {path.stem.rsplit("_", 1)[1] for path in Path(self._path).glob("gauge_live*.db")}:
             if process.isdigit() and not _is_alive(int(process)):
                 mark_process_dead(process)
         for metric in super().collect():  # type: ignore[no-untyped-call]

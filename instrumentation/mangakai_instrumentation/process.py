@@ -18,7 +18,7 @@ def set_up() -> None:
         "metrics of more than one process (PROMETHEUS_MULTIPROC_DIR)": metrics.IS_MULTIPROCESS,
     }
     off = ", ".join(what for what, is_on in lacks.items() if not is_on)
-    _LOGGER.info("MangakAI is observed; off, as their variables are not set: %s", off or "nothing")
+    _LOGGER.info("MangakAI is observed; off, as their variables are not set or lead nowhere: %s", off or "nothing")
 
 
 def flush() -> None:

@@ -106,6 +106,15 @@ def test_nothing_configured_breaks_nothing_and_is_said(bare: Observed) -> None:
         assert variable in line
 
 
+def test_a_directory_that_cannot_be_made_is_said_and_breaks_nothing(bare: Observed) -> None:
+    bare.environment["PROMETHEUS_MULTIPROC_DIR"] = "/proc/metrics"
+    bare.start_backend()
+    assert bare.ask("/api/manga/7")[0] == 200
+    counted = {"method": "GET", "endpoint": "/api/manga/{number}", "status": "200"}
+    assert bare.value(PORTS.backend_metrics, "http_requests_total", **counted) == 1
+    assert "(PROMETHEUS_MULTIPROC_DIR)" in next(line for line in bare.log("backend").splitlines() if "off, as" in line)
+
+
 def test_the_page_is_where_it_is_told_to_be_and_nowhere_else(bare: Observed) -> None:
     """D-147."""
     bare.start_backend()
