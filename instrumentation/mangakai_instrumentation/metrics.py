@@ -66,6 +66,9 @@ CELERY_TASK_DURATION = Histogram(
 )
 MANGA_GENERATION_COUNT = Counter("manga_generation_total", "Total manga generations", ["status"])
 ACTIVE_TASKS = Gauge("celery_active_tasks", "Number of active Celery tasks", multiprocess_mode="livesum")
+# A container that starts again where the directory is a volume has the ids of processes that have been.
+ACTIVE_CONNECTIONS.set(0)
+ACTIVE_TASKS.set(0)
 
 EXPOSED = CollectorRegistry() if IS_MULTIPROCESS else REGISTRY
 
