@@ -34,7 +34,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 
 def test_every_link_in_the_documentation_leads_somewhere() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    pages = [*ROOT.glob("*.md"), ROOT / "instrumentation/README.md", *(ROOT / "docs").rglob("*.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())]
     assert len(links) >= 4
     assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
