@@ -10,7 +10,7 @@ SPEED ?= 6
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
 
-.PHONY: help up preview env demo down render repair charts charts-check check test
+.PHONY: help up preview env demo down render repair troubleshoot charts charts-check check test
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ render: .venv/runtime ## write what the pods will read, in seconds, without a cl
 
 repair: .venv/runtime ## release what a killed `pulumi up` left behind [STACK=local]
 	@$(IN_VENV) operations.repair --stack $(STACK)
+
+troubleshoot: .venv/runtime ## say what is wrong, and what to do, without changing anything [STACK=local]
+	@$(IN_VENV) operations.troubleshoot --stack $(STACK)
 
 charts: .venv/runtime ## download the chart archives into .charts/, digests checked
 	@$(IN_VENV) operations.charts
