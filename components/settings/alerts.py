@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from ..rule_files import steps, threshold
 from .errors import WrongValuesError
-from .leaves import Duration, Https, Model
+from .leaves import Duration, Https, Model, as_number
 
 Severity = Literal["warning", "critical"]
 _LABEL = re.compile(r"[a-z_][a-z0-9_]*")
@@ -15,6 +15,7 @@ _ROUTED = {"alertname", "severity", "service", "cluster"}
 
 
 def _numbers(value: Any) -> Any:
+    value = {key: as_number(each) for key, each in value.items()} if isinstance(value, dict) else as_number(value)
     numbers = value.values() if isinstance(value, dict) else [value]
     if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
         raise ValueError("a number, or {warning: a number, critical: a number}, is allowed")

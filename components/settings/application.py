@@ -1,10 +1,6 @@
 """Settings of the application that is watched."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from .leaves import Model, Name
+from .leaves import Model, Name, Share
 
 
 class SentrySettings(Model):
@@ -12,14 +8,14 @@ class SentrySettings(Model):
 
     environment: Name = "production"
     release: str = "mangakai@1.0.0"
-    traces_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
+    traces_sample_rate: Share = 0.1
 
 
 class OpenTelemetrySettings(Model):
     """How the application traces. `sample_ratio` is the share of requests whose spans are sent."""
 
     service_name: Name = "mangakai-backend"
-    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
+    sample_ratio: Share = 0.1
 
 
 class ApplicationSettings(Model):

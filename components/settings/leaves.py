@@ -1,9 +1,10 @@
 """The leaf types that settings are made of: each pattern with the words that an error says about it."""
 
+import re
 from ipaddress import ip_network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -25,6 +26,11 @@ def _cidr(value: str) -> str:
     return value
 
 
+def as_number(value: Any) -> Any:
+    """Return the number that a text is: `pulumi config set --path` keeps 0.1 as "0.1", but 3 as 3."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"\d+\.\d+", value) else value
+
+
 Name = Annotated[str, _text(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "a DNS label such as mangakai-prod")]
 Duration = Annotated[str, _text(r"^([1-9]\d*(y|w|d|h|m|s|ms))+$", "a Prometheus duration such as 15d or 30s")]
 Bytes = Annotated[str, _text(r"^[1-9]\d*(B|KB|MB|GB|TB)$", "a size in Prometheus' units such as 45GB")]
@@ -35,6 +41,7 @@ HostPort = Annotated[str, _text(r"^[A-Za-z0-9.-]+:\d{1,5}$", "host:port")]
 Https = Annotated[str, _text(r"^https://\S+$", "an https:// address")]
 Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.0")]
 Cidr = Annotated[str, AfterValidator(_cidr)]
+Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
 Replicas = Annotated[int, Field(ge=1, le=9)]
 
 

@@ -54,8 +54,10 @@ def test_each_number_that_a_rule_compares_with_is_marked() -> None:
     assert without == THRESHOLDLESS
 
 
-def test_a_threshold_replaces_each_number_of_its_alert() -> None:
-    rule = rendered({"HighErrorRate": {"threshold": 0.1}})["HighErrorRate", "critical"]
+@pytest.mark.parametrize("number", [0.1, "0.1"])
+def test_a_threshold_replaces_each_number_of_its_alert(number: object) -> None:
+    """Pulumi's command line writes a number with a point as text."""
+    rule = rendered({"HighErrorRate": {"threshold": number}})["HighErrorRate", "critical"]
     assert rule["expr"].count("> 0.1 #") == 2
     assert "0.05" not in rule["expr"]
     both = rendered({"VolumeFilling": {"threshold": {"warning": 0.2, "critical": 0.125}}})

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from components.settings import PROJECT, SettingsError, kubeconfig, read_file, read_stack, secrets
+from components.settings.application import ApplicationSettings
 from components.settings.leaves import prometheus_bytes, to_bytes
 from components.settings.platform import ClusterSettings
 from tests.program import ROOT, configuration
@@ -35,6 +36,12 @@ def test_the_committed_stacks_are_right_and_short(stack: str) -> None:
     assert "secretsprovider" not in file.read_text()
 
 
+def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
+    """`pulumi config set --path` keeps a number with a point as text."""
+    settings = ApplicationSettings.model_validate({"openTelemetry": {"sampleRatio": "0.25"}})
+    assert settings.open_telemetry.sample_ratio == 0.25
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -55,6 +62,14 @@ def test_the_committed_stacks_are_right_and_short(stack: str) -> None:
         (
             {"exposure": {"scheme": "internet-facing", "sourceRanges": ["203.0.113.0/24"], "authentication": False}},
             "scheme internet-facing needs authentication: true",
+        ),
+        (
+            {"application": {"openTelemetry": {"sampleRatio": "1.5"}}},
+            "application.openTelemetry.sampleRatio: found '1.5'; input should be less than or equal to 1",
+        ),
+        (
+            {"application": {"openTelemetry": {"sampleRatio": "all"}}},
+            "application.openTelemetry.sampleRatio: found 'all'; input should be a valid number",
         ),
         ({"alertmanager": {"replicas": 2}}, "alertmanager.replicas: found 2; an odd number is allowed"),
         ({"logs": {"elasticsearch": {"nodes": 4}}}, "logs.elasticsearch.nodes: found 4; an odd number is allowed"),
