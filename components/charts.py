@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from kubernetes import config
 
-from .rollout import explain, make_way
+from .rollout import explain, make_way, way_out
 from .settings.platform import ChartsSettings
 
 
@@ -122,9 +122,10 @@ def _make_way(update: pulumi.ResourceHookArgs, context: str) -> None:
 
 
 def _say_why(failure: pulumi.ErrorHookArgs, context: str) -> bool:
-    """Log what the provider does not say: the pods of the failed Release, their reasons, the last events."""
+    """Log what the provider does not say: the way out, or the pods of the Release, their reasons, the last events."""
     inputs = failure.new_inputs or failure.old_inputs or {}
+    release, namespace = str(inputs.get("name")), str(inputs.get("namespace"))
     client = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
-    for line in explain(client, str(inputs.get("name")), str(inputs.get("namespace"))):
+    for line in way_out(failure.errors, release, namespace) or explain(client, release, namespace):
         pulumi.log.error(line)
     return False  # no second try: the next `up` is one

@@ -1,5 +1,6 @@
 """What keeps a Helm release from becoming ready: said in words, and moved out of the way of the next try."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 _EVENTS = 5
+_IMMUTABLE = re.compile(r'StatefulSet\.apps "([^"]+)" is invalid: spec: Forbidden')
 
 
 def explain(client: api.ApiClient, release: str, namespace: str) -> list[str]:
@@ -28,6 +30,23 @@ def explain(client: api.ApiClient, release: str, namespace: str) -> list[str]:
     if not pods:
         waiting = [f"release {release}: no pod was created in namespace {namespace}"]
     return [*waiting, *_last(events, release)]
+
+
+def way_out(errors: Iterable[str], release: str, namespace: str) -> list[str]:
+    """Return what to do about each StatefulSet that Kubernetes does not change in place.
+
+    Args:
+        errors: of the failed upgrade.
+        release: the Helm release.
+        namespace: of the release.
+    """
+    names = sorted({name for error in errors for name in _IMMUTABLE.findall(error)})
+    return [
+        f"release {release}: StatefulSet {name} has to be made anew for this, around its pods: "
+        f"kubectl -n {namespace} delete statefulset {name} --cascade=orphan, then pulumi up. "
+        "A larger volume: its claims first, see docs/runbooks/volume-filling.md"
+        for name in names
+    ]
 
 
 def make_way(client: api.ApiClient, release: str, namespace: str) -> list[str]:

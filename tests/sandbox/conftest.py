@@ -109,6 +109,10 @@ class Api:
     def core(self) -> client.CoreV1Api:
         return client.CoreV1Api(self.connection)
 
+    @property
+    def apps(self) -> client.AppsV1Api:
+        return client.AppsV1Api(self.connection)
+
     def get(self, path: str) -> Any:
         """Return what lies at a path of the API."""
         answer = self.connection.call_api(
