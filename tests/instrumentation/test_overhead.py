@@ -99,7 +99,7 @@ def _load(backend: Backend) -> Load:
         connection = http.client.HTTPConnection("127.0.0.1", backend.port, timeout=10)
         while time.monotonic() < until:
             began = time.perf_counter()
-            connection.request("GET", "/work/7")
+            connection.request("GET", "/busy/7")
             assert connection.getresponse().read()
             took.append(time.perf_counter() - began)
         connection.close()
@@ -120,6 +120,6 @@ def _processor(backend: Backend) -> float:
 
 
 def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/work/1", timeout=5) as answer:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/busy/1", timeout=5) as answer:
         return bool(answer.status == 200)
     return False

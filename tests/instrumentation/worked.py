@@ -13,8 +13,8 @@ if os.environ.get("OBSERVED"):
     observe(app)
 
 
-@app.get("/work/{number}")
-async def work(number: int) -> dict[str, int]:
+@app.get("/busy/{number}")
+async def keep_busy(number: int) -> dict[str, int]:
     until = time.thread_time() + SECONDS
     while time.thread_time() < until:
         pass
