@@ -23,8 +23,8 @@ from tests.instrumentation.sinks import Sinks
 PORTS = {"without": 28640, "with": 28641}
 METRICS_PORT, SINK_PORT = 28642, 28643
 CONNECTIONS, ROUNDS, ROUND_SECONDS = 4, 7, 2
-# Of the processor's time for a request. The aim is a tenth, and 5 to 11 % are measured, as the processes happen to lie in
-# memory; what costs twice that is seen.
+# Of the processor's time for a request. The aim is a tenth; 5 to 11 % are measured, as the processes happen to lie in
+# memory. What costs twice that is seen.
 MOST = 0.20
 
 
