@@ -11,6 +11,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import logs, metrics
+from .tracing import path_of
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
 _LOGGER = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class _Measured:
         self._unmeasured = frozenset(unmeasured)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) not in self._unmeasured:
+        if scope["type"] == "http" and path_of(scope) not in self._unmeasured:
             await self._request(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._connection(scope, receive, send)

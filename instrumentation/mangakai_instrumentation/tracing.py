@@ -60,7 +60,7 @@ def trace_app(app: FastAPI, untraced: Sequence[str]) -> None:
     # Its constructor takes this; an application that is made already has no other way.
     if telemetry := getattr(app, "_telemetry", None):
         off = {"operation_spans": False, "metrics": False, "logs": False}
-        telemetry.update(off, exclude=lambda scope: _path(scope) in untraced)
+        telemetry.update(off, exclude=lambda scope: path_of(scope) in untraced)
 
 
 def trace_database(engine: Engine | AsyncEngine) -> None:
@@ -147,7 +147,8 @@ class _Share(BatchSpanProcessor):
             super().on_end(span)
 
 
-def _path(scope: Mapping[str, Any]) -> str:
+def path_of(scope: Mapping[str, Any]) -> str:
+    """Return the path of an ASGI scope as the application knows it, without the prefix of a proxy."""
     path: str = scope.get("path", "")
     return path.removeprefix(scope.get("root_path", ""))
 

@@ -126,6 +126,11 @@ class Api:
         """Return the data of a ConfigMap."""
         return dict(self.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")["data"])
 
+    def secret(self, name: str, namespace: str = "monitoring") -> dict[str, str]:
+        """Return the data of a Secret."""
+        data = self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")["data"]
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
     def claims(self) -> dict[str, str]:
         """Return the uid of each volume claim, by name."""
         items = self.get("/api/v1/namespaces/monitoring/persistentvolumeclaims")["items"]

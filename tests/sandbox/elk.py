@@ -1,6 +1,5 @@
 """What Elastic's operator makes of the custom resources: from a stack's settings to what the pods are given."""
 
-import base64
 import re
 from typing import Any
 
@@ -39,7 +38,7 @@ def _elasticsearch(api: Api, cluster: str, asked: ElasticsearchSettings, setting
     (claim,) = workload["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["resources"]["requests"]["storage"] == asked.storage
     assert claim["spec"]["storageClassName"] == settings.storage.storage_class
-    config = yaml.safe_load(_secret(api, f"{cluster}-es-default-es-config")["elasticsearch.yml"])
+    config = yaml.safe_load(api.secret(f"{cluster}-es-default-es-config")["elasticsearch.yml"])
     assert config["cluster"]["name"] == cluster
     assert config["node"]["store"]["allow_mmap"] is False
     zones = "zone" in str(config["cluster"]["routing"]["allocation"]["awareness"]["attributes"])
@@ -51,7 +50,7 @@ def _elasticsearch(api: Api, cluster: str, asked: ElasticsearchSettings, setting
 
 
 def _users(api: Api) -> None:
-    realm = _secret(api, "mangakai-logs-es-xpack-file-realm")
+    realm = api.secret("mangakai-logs-es-xpack-file-realm")
     roles = {
         role: users.split(",") for role, users in (line.split(":") for line in realm["users_roles"].split() if line)
     }
@@ -72,7 +71,7 @@ def _kibana(api: Api, settings: Settings) -> None:
     workload = api.get(f"{MONITORING}/deployments/kibana-kb")
     assert workload["spec"]["replicas"] == settings.logs.kibana.replicas
     assert _container(workload, "kibana")["resources"] == settings.logs.kibana.resources.manifest()
-    config = yaml.safe_load(_secret(api, "kibana-kb-config")["kibana.yml"])
+    config = yaml.safe_load(api.secret("kibana-kb-config")["kibana.yml"])
     assert config["telemetry"] == {"enabled": False}
     assert config["elasticsearch"]["hosts"] == ["https://mangakai-logs-es-http.monitoring.svc:9200"]
     assert config["server"]["publicBaseUrl"].startswith("https://")
@@ -90,7 +89,7 @@ def _logstash(api: Api, settings: Settings) -> None:
     assert container["resources"] == asked.resources.manifest()
     (claim,) = workload["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["resources"]["requests"]["storage"] == asked.storage
-    pipelines = yaml.safe_load(_secret(api, "logstash-ls-pipeline")["pipelines.yml"])
+    pipelines = yaml.safe_load(api.secret("logstash-ls-pipeline")["pipelines.yml"])
     assert pipelines == yaml.safe_load(logstash.pipelines_yml(asked.storage))
     variables = {variable["name"]: variable for variable in container["env"]}
     texts = logstash.pipelines()
@@ -99,7 +98,7 @@ def _logstash(api: Api, settings: Settings) -> None:
     assert ("ALERTMANAGER_PASSWORD" in variables) is settings.exposure.authentication
     for name in variables:
         if source := variables[name].get("valueFrom", {}).get("secretKeyRef"):
-            assert source["key"] in _secret(api, source["name"]), name
+            assert source["key"] in api.secret(source["name"]), name
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     for path in re.findall(r'"(/usr/share/logstash/\S+)/[\w.]+"', texts["main.conf"]):
         assert path in mounts
@@ -112,7 +111,7 @@ def _filebeat(api: Api, settings: Settings) -> None:
     workload = api.get(f"{AGENTS}/daemonsets/filebeat-beat-filebeat")
     container = _container(workload, "filebeat")
     assert container["resources"] == settings.logs.filebeat.resources.manifest()
-    text = _secret(api, "filebeat-beat-filebeat-config", "monitoring-agents")["beat.yml"]
+    text = api.secret("filebeat-beat-filebeat-config", "monitoring-agents")["beat.yml"]
     host = logstash.beats("monitoring")
     assert yaml.safe_load(text) == _nested(
         filebeat.render(settings.logs.filebeat, host, settings.application.namespace)
@@ -128,11 +127,6 @@ def _filebeat(api: Api, settings: Settings) -> None:
 def _container(workload: dict[str, Any], name: str) -> dict[str, Any]:
     containers: list[dict[str, Any]] = workload["spec"]["template"]["spec"]["containers"]
     return next(container for container in containers if container["name"] == name)
-
-
-def _secret(api: Api, name: str, namespace: str = "monitoring") -> dict[str, str]:
-    data = api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")["data"]
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
 def _nested(value: Any) -> Any:

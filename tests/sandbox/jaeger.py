@@ -1,6 +1,5 @@
 """What Jaeger's operator makes of the custom resource: from a stack's settings to what the pods are given."""
 
-import base64
 import json
 from typing import Any
 
@@ -58,22 +57,16 @@ def pod_of(api: Api, part: str) -> dict[str, Any]:
     return pod
 
 
-def texts(api: Api, secret: str) -> dict[str, str]:
-    """Return the data of a Secret."""
-    data = api.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{secret}")["data"]
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-
 def _storage(api: Api, pod: dict[str, Any]) -> None:
     """Assert that a pod has the login, and the CA that has signed the certificate of Elasticsearch."""
     (container,) = pod["containers"]
     (source,) = container["envFrom"]
-    assert texts(api, source["secretRef"]["name"]).keys() == {"ES_USERNAME", "ES_PASSWORD"}
+    assert api.secret(source["secretRef"]["name"]).keys() == {"ES_USERNAME", "ES_PASSWORD"}
     (mount,) = (each for each in container["volumeMounts"] if each["mountPath"] == CA)
     assert mount["readOnly"]
     (volume,) = (each for each in pod["volumes"] if each["name"] == mount["name"])
     assert volume["secret"]["secretName"] == "mangakai-traces-es-http-certs-public"
-    assert "BEGIN CERTIFICATE" in texts(api, volume["secret"]["secretName"])["ca.crt"]
+    assert "BEGIN CERTIFICATE" in api.secret(volume["secret"]["secretName"])["ca.crt"]
 
 
 def _sampling(api: Api, ratio: float) -> None:
@@ -97,7 +90,7 @@ def _index_cleaner(api: Api, retention_days: int) -> None:
 
 def _user(api: Api) -> None:
     """Assert that Elasticsearch is given the user with which Jaeger logs in, and how little that may do."""
-    login, realm = texts(api, "mangakai-jaeger-elasticsearch"), texts(api, "mangakai-traces-es-xpack-file-realm")
+    login, realm = api.secret("mangakai-jaeger-elasticsearch"), api.secret("mangakai-traces-es-xpack-file-realm")
     hashes = dict(line.split(":", 1) for line in realm["users"].split())
     assert bcrypt.checkpw(login["ES_PASSWORD"].encode(), hashes[login["ES_USERNAME"]].encode())
     assert f"jaeger:{login['ES_USERNAME']}" in realm["users_roles"].split()

@@ -101,14 +101,14 @@ def container(api: Api, part: str, folder: Path, storage: str) -> Container:
     assert len([each for each in arguments if each.endswith(jaeger.STORAGE)]) == 1
     arguments = [each.replace(jaeger.STORAGE, storage) for each in arguments]
     for source in found["envFrom"]:
-        variables |= jaeger.texts(api, source["secretRef"]["name"])
+        variables |= api.secret(source["secretRef"]["name"])
     return Container(part, tuple(arguments), {"PATH": os.environ["PATH"], **variables})
 
 
 def _write(api: Api, volume: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True)
     if "secret" in volume:
-        data = jaeger.texts(api, volume["secret"]["secretName"])
+        data = api.secret(volume["secret"]["secretName"])
         files = {key: key for key in data}
     else:
         data = api.config_map(volume["configMap"]["name"])
