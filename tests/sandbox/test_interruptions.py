@@ -47,8 +47,8 @@ def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes], seconds
 
 
 def under_way(api: Api, status: str) -> Callable[[], bool]:
-    """Return whether Helm has a record of this status."""
-    selector = f"owner=helm,status={status}"
+    """Return whether Helm has a record of this status of Prometheus, whose pods take their time to become ready."""
+    selector = f"owner=helm,name=prometheus,status={status}"
     return lambda: bool(api.core.list_namespaced_secret("monitoring", label_selector=selector).items)
 
 
@@ -75,7 +75,7 @@ def test_an_install_that_was_killed_is_repaired(project: Project, api: Api) -> N
     print("\n" + "\n".join(done))
     assert any(line.startswith("released the lock of") for line in done)
     assert any(line.startswith("cleared the pending operation creating") for line in done)
-    assert any("pending-install) in monitoring" in line for line in done)
+    assert any("prometheus v1 (pending-install) in monitoring" in line for line in done)
     project.up(STACK)
     assert set(project.up(STACK)) == {"unchanged"}
     assert project.repair(STACK) == []
