@@ -49,7 +49,7 @@ check: .venv/development ## format, lint, types, shell and Makefile
 	@$(IN_VENV) operations.check
 
 test: .venv/development ## every test, building and starting what they need
-	@$(IN_VENV) pytest -m 'not built' tests/unit
+	@$(IN_VENV) pytest -m 'not built' tests/unit tests/aws
 	@$(IN_VENV) sandbox.build engine cluster testing
 	@$(IN_VENV) tests.logs.opensearch
 	@$(IN_VENV) pytest -m built

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import pulumi
 from pulumi_kubernetes import core
@@ -12,6 +13,18 @@ from .settings.platform import ExposureSettings
 _AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 
 
+class Domain(Protocol):
+    """What an endpoint wants of a domain. The one of AWS is not imported here: its SDK is large."""
+
+    certificate_arn: pulumi.Output[str]
+
+    def host(self, name: str) -> str:
+        """Return the name in the domain of the endpoint `name`."""
+
+    def lead(self, name: str, address: pulumi.Input[str], endpoint: pulumi.Resource) -> None:
+        """Make that name lead to the address of a load balancer."""
+
+
 @dataclass(frozen=True)
 class EndpointArgs:
     """What an endpoint leads to.
@@ -19,9 +32,10 @@ class EndpointArgs:
     Args:
         namespace: of the Service and of the pods.
         selector: the labels of the pods that the chart or operator documents.
-        port: of the load balancer and of the pods.
+        port: of the pods, and of the load balancer where it has no domain.
         exposure: how people get there.
         backend_tls: whether the pods themselves speak TLS.
+        domain: where the endpoint has a name, at the port of https.
     """
 
     namespace: str
@@ -29,6 +43,7 @@ class EndpointArgs:
     port: int
     exposure: ExposureSettings
     backend_tls: bool = False
+    domain: Domain | None = None
 
 
 class Endpoint(pulumi.ComponentResource):
@@ -38,6 +53,8 @@ class Endpoint(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Endpoint", name, {}, opts)
+        port = 443 if args.domain else args.port
+        certificate = args.domain.certificate_arn if args.domain else args.exposure.certificate_arn
         service = core.v1.Service(
             f"{name}-external",
             metadata=metadata(
@@ -47,7 +64,7 @@ class Endpoint(pulumi.ComponentResource):
                 annotations={
                     # The address is enough: Pulumi's own waiting would also want pods, which come later.
                     "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}",
-                    **(_aws_annotations(args) if args.exposure.load_balancer == "aws" else {}),
+                    **(_aws_annotations(args, port, certificate) if args.exposure.load_balancer == "aws" else {}),
                 },
             ),
             spec=core.v1.ServiceSpecArgs(
@@ -55,14 +72,17 @@ class Endpoint(pulumi.ComponentResource):
                 load_balancer_class="service.k8s.aws/nlb" if args.exposure.load_balancer == "aws" else None,
                 load_balancer_source_ranges=args.exposure.source_ranges,
                 selector=args.selector,
-                ports=[core.v1.ServicePortArgs(name="web", port=args.port, target_port=args.port)],
+                ports=[core.v1.ServicePortArgs(name="web", port=port, target_port=args.port)],
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        scheme = "https" if args.backend_tls or args.exposure.certificate_arn else "http"
-        self.url = service.status.apply(
-            lambda status: f"{scheme}://{_address(status)}:{args.port}"  # type: ignore[arg-type]
-        )
+        address = service.status.apply(_address)  # type: ignore[arg-type]
+        if args.domain:
+            args.domain.lead(name, address, self)
+            self.url = pulumi.Output.from_input(f"https://{args.domain.host(name)}")
+        else:
+            scheme = "https" if args.backend_tls or certificate else "http"
+            self.url = pulumi.Output.concat(f"{scheme}://", address, f":{port}")
         self.register_outputs({"url": self.url})
 
 
@@ -73,10 +93,17 @@ def _address(status: core.v1.outputs.ServiceStatus) -> str:
     return str(balancer.ingress[0].hostname or balancer.ingress[0].ip)
 
 
-def _aws_annotations(args: EndpointArgs) -> dict[str, str]:
-    annotations = {f"{_AWS}nlb-target-type": "ip", f"{_AWS}scheme": args.exposure.scheme}
-    if args.exposure.certificate_arn:
-        annotations[f"{_AWS}ssl-cert"] = args.exposure.certificate_arn
-        annotations[f"{_AWS}ssl-ports"] = str(args.port)
+def _aws_annotations(
+    args: EndpointArgs, port: int, certificate: pulumi.Input[str] | None
+) -> dict[str, pulumi.Input[str]]:
+    annotations: dict[str, pulumi.Input[str]] = {
+        f"{_AWS}nlb-target-type": "ip",
+        f"{_AWS}scheme": args.exposure.scheme,
+    }
+    if certificate is not None:
+        annotations[f"{_AWS}ssl-cert"] = certificate
+        annotations[f"{_AWS}ssl-ports"] = str(port)
+        # The controller's default still speaks TLS 1.0.
+        annotations[f"{_AWS}ssl-negotiation-policy"] = "ELBSecurityPolicy-TLS13-1-2-2021-06"
         annotations[f"{_AWS}backend-protocol"] = "ssl" if args.backend_tls else "tcp"
     return annotations

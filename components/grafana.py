@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import core
 
+from .backup import Target
 from .metadata import metadata
 from .names import GRAFANA_ADMIN, WEB_AUTH, WEB_USER
 from .settings.metrics import GrafanaSettings
@@ -18,6 +19,7 @@ SELECTOR = {"app.kubernetes.io/name": "grafana", "app.kubernetes.io/instance": "
 PORT = 3000
 
 _DASHBOARDS = Path(__file__).parent.parent / "dashboards"
+_DATA = "/var/lib/grafana"
 _CERTIFICATES = "/etc/grafana/elasticsearch-certificates"
 
 # From a span to what else happened then; $$ is what Grafana itself is to fill in.
@@ -51,12 +53,14 @@ class GrafanaArgs:
         settings: its size.
         url: where people open it.
         datasources: where the data is.
+        backup: where its database is saved to, if anywhere.
     """
 
     site: Site
     settings: GrafanaSettings
     url: pulumi.Input[str]
     datasources: "Datasources"
+    backup: Target | None
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
             "dashboards": {"enabled": True, "resource": "configmap"},
             "datasources": {"enabled": True, "resource": "configmap"},
         },
+        **(_saved(args.backup) if args.backup else {}),
         "envValueFrom": environment,
         "extraSecretMounts": [
             {
@@ -231,4 +236,17 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
                 "readOnly": True,
             }
         ],
+    }
+
+
+def _saved(backup: Target) -> dict[str, Any]:
+    """Return the values that add the sidecar which saves Grafana's database."""
+    mount = {"name": "storage", "mountPath": _DATA}
+    sidecar = backup.container(["run", "grafana"], {"GRAFANA_DATABASE": f"{_DATA}/grafana.db"}, [mount], memory="256Mi")
+    return {
+        "serviceAccount": {"annotations": backup.annotations("grafana")},
+        "extraInitContainers": [backup.init_container()],
+        # The chart takes a text that it puts under `containers:`, and JSON is YAML.
+        "extraContainers": pulumi.Output.json_dumps(sidecar).apply(lambda text: f"- {text}"),
+        "extraContainerVolumes": backup.volumes(),
     }

@@ -7,11 +7,11 @@ from pulumi_kubernetes import meta
 
 
 def metadata(
-    name: str,
+    name: pulumi.Input[str],
     component: str,
     namespace: pulumi.Input[str] | None = None,
     labels: Mapping[str, str] | None = None,
-    annotations: Mapping[str, str] | None = None,
+    annotations: Mapping[str, pulumi.Input[str]] | None = None,
 ) -> meta.v1.ObjectMetaArgs:
     """Return the metadata of an object that belongs to `component`, with the labels that Kubernetes recommends.
 

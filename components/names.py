@@ -10,3 +10,10 @@ ALERTMANAGER_SECRETS = "alertmanager-notifications"
 GRAFANA_ADMIN = "grafana-admin"
 WEB_AUTH = "web-auth"
 WEB_USER = "monitoring"
+REMOTE_WRITE = "prometheus-remote-write"
+
+BACKUP = "backup"
+BACKUP_PROGRAM = "backup-program"
+
+# What is backed up: each has a ServiceAccount, a prefix in the bucket and a role in AWS of this name.
+BACKUP_PARTS = ("prometheus", "grafana", BACKUP, "mangakai-logs", "mangakai-traces")

@@ -7,9 +7,10 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
+from .backup import Target
 from .metadata import metadata
-from .names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS, WEB_AUTH, WEB_USER
-from .settings.metrics import PrometheusSettings
+from .names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS, REMOTE_WRITE, WEB_AUTH, WEB_USER
+from .settings.metrics import PrometheusSettings, RemoteWriteSettings
 from .settings.platform import ClusterSettings, ExposureSettings
 from .site import Site
 
@@ -18,7 +19,9 @@ CONFIG_MAP = "prometheus-config"
 SELECTOR = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/instance": "prometheus"}
 PORT = 9090
 
+_DATA = "/data"
 _WEB = "/etc/prometheus/web"
+_STORE = "/etc/prometheus/remote-write"
 _RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 _MOUNTS = [
     {"name": "rules", "mountPath": "/etc/prometheus/rules", "readOnly": True},
@@ -33,10 +36,11 @@ class PrometheusArgs:
     Args:
         site: where it runs.
         nodes: where node-exporter runs, which needs the node.
-        settings: its size.
+        settings: its size, and a long-term store.
         cluster: what its metrics are labelled with.
         url: where people open it; links in alerts lead there.
         exposure: whether it asks for a password.
+        backup: where its blocks are saved to, if anywhere.
     """
 
     site: Site
@@ -45,6 +49,7 @@ class PrometheusArgs:
     cluster: ClusterSettings
     url: pulumi.Input[str]
     exposure: ExposureSettings
+    backup: Target | None
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -57,7 +62,7 @@ class Prometheus(pulumi.ComponentResource):
         config = core.v1.ConfigMap(
             CONFIG_MAP,
             metadata=metadata(CONFIG_MAP, "prometheus", args.site.namespace),
-            data={"prometheus.yml": render(args.cluster, args.exposure)},
+            data={"prometheus.yml": render(args.cluster, args.exposure, args.settings.remote_write)},
             opts=pulumi.ResourceOptions(parent=self),
         )
         args.site.charts.release(
@@ -71,7 +76,7 @@ class Prometheus(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def render(cluster: ClusterSettings, exposure: ExposureSettings) -> str:
+def render(cluster: ClusterSettings, exposure: ExposureSettings, store: RemoteWriteSettings | None) -> str:
     """Return prometheus.yml."""
     basic_auth = {"basic_auth": {"username": WEB_USER, "password_file": f"{_WEB}/password"}}
     alertmanagers: dict[str, Any] = {
@@ -96,8 +101,33 @@ def render(cluster: ClusterSettings, exposure: ExposureSettings) -> str:
             "alert_relabel_configs": [{"regex": "prometheus_replica", "action": "labeldrop"}],
             "alertmanagers": [alertmanagers],
         },
+        **({"remote_write": [_remote_write(store, cluster.region)]} if store else {}),
     }
     return yaml.safe_dump(config, sort_keys=False)
+
+
+def _remote_write(store: RemoteWriteSettings, region: str) -> dict[str, Any]:
+    login: dict[str, Any]
+    if store.username:
+        login = {"basic_auth": {"username": store.username, "password_file": f"{_STORE}/password"}}
+    else:
+        # Signed for the region of the workspace, which need not be the cluster's.
+        login = {"sigv4": {"region": store.workspace_region or region}}
+        login["sigv4"] |= {"role_arn": store.role_arn} if store.role_arn else {}
+    return {
+        "name": "long-term",
+        "url": store.url,
+        **login,
+        # Amazon's service takes none.
+        "send_exemplars": store.username is not None,
+        "queue_config": {"max_shards": store.max_shards},
+        "write_relabel_configs": [
+            {"source_labels": ["__name__"], "regex": store.keep, "action": "keep"},
+            # Both replicas send; by `cluster` and this label the store keeps what one of them does.
+            {"source_labels": ["prometheus_replica"], "target_label": "__replica__"},
+            {"regex": "prometheus_replica", "action": "labeldrop"},
+        ],
+    }
 
 
 def _values(args: PrometheusArgs) -> dict[str, Any]:
@@ -132,19 +162,31 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
             "containerSecurityContext": _RESTRICTED,
         }
     }
+    mounts: list[dict[str, Any]] = []
     if settings.replicas > 1:
         server["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": 1}
     if args.exposure.authentication:
         server["extraArgs"]["web.config.file"] = f"{_WEB}/web-config.yml"
-        server |= {
-            "extraSecretMounts": [{"name": "web", "secretName": WEB_AUTH, "mountPath": _WEB, "readOnly": True}],
-            # The probes send no password.
-            "tcpSocketProbeEnabled": True,
-        }
+        mounts.append({"name": "web", "secretName": WEB_AUTH, "mountPath": _WEB, "readOnly": True})
+        server["tcpSocketProbeEnabled"] = True  # the probes send no password
         secret = {"secretKeyRef": {"name": WEB_AUTH, "key": "prometheus-reload-url"}}
         reload |= {"reloadUrl": "$(RELOAD_URL)", "env": [{"name": "RELOAD_URL", "valueFrom": secret}]}
+    if settings.remote_write and settings.remote_write.username:
+        mounts.append({"name": "remote-write", "secretName": REMOTE_WRITE, "mountPath": _STORE, "readOnly": True})
+    accounts = {}
+    if args.backup:
+        data = {"name": "storage-volume", "mountPath": _DATA}
+        told = {"PROMETHEUS_DATA": _DATA}
+        sidecar = args.backup.container(["run", "prometheus"], told, [data], memory="1Gi")
+        server["sidecarContainers"] = {sidecar.pop("name"): sidecar}
+        server["extraInitContainers"] = [args.backup.init_container()]
+        server["extraVolumes"] += args.backup.volumes()
+        accounts = {"serviceAccounts": {"server": {"annotations": args.backup.annotations("prometheus")}}}
+    if mounts:
+        server["extraSecretMounts"] = mounts
     return {
         "server": server,
+        **accounts,
         "configmapReload": reload,
         "alertmanager": {"enabled": False},
         "prometheus-pushgateway": {"enabled": False},

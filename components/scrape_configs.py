@@ -8,7 +8,7 @@ import yaml
 from pulumi_kubernetes import core
 
 from .metadata import metadata
-from .names import AGENTS, MONITORING, PROMETHEUS_SCRAPE_CONFIGS, WEB_USER
+from .names import AGENTS, BACKUP, MONITORING, PROMETHEUS_SCRAPE_CONFIGS, WEB_USER
 from .settings.application import ApplicationSettings
 from .settings.platform import ExposureSettings
 
@@ -32,11 +32,15 @@ Job = dict[str, Any]
 
 @dataclass(frozen=True)
 class ScrapeConfigsArgs:
-    """Where the ConfigMap goes, what is watched, and whether Prometheus and Alertmanager ask for a password."""
+    """Where the ConfigMap goes, what is watched, whether Prometheus and Alertmanager ask for a password.
+
+    And whether there are backups.
+    """
 
     namespace: str
     application: ApplicationSettings
     exposure: ExposureSettings
+    backups: bool
 
 
 class ScrapeConfigs(pulumi.ComponentResource):
@@ -47,21 +51,21 @@ class ScrapeConfigs(pulumi.ComponentResource):
         core.v1.ConfigMap(
             PROMETHEUS_SCRAPE_CONFIGS,
             metadata=metadata(PROMETHEUS_SCRAPE_CONFIGS, "prometheus", args.namespace),
-            data=render(args.application, args.exposure),
+            data=render(args.application, args.exposure, args.backups),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 
 
-def render(application: ApplicationSettings, exposure: ExposureSettings) -> dict[str, str]:
+def render(application: ApplicationSettings, exposure: ExposureSettings, backups: bool) -> dict[str, str]:
     """Return the scrape configuration files by name."""
     return {
         f"{job['job_name']}.yml": yaml.safe_dump({"scrape_configs": [job]}, sort_keys=False)
-        for job in jobs(application, exposure.authentication)
+        for job in jobs(application, exposure.authentication, backups)
     }
 
 
-def jobs(application: ApplicationSettings, authentication: bool) -> list[Job]:
+def jobs(application: ApplicationSettings, authentication: bool, backups: bool) -> list[Job]:
     """Return all scrape jobs."""
     basic_auth = {"basic_auth": {"username": WEB_USER, "password_file": _PASSWORD_FILE}} if authentication else {}
     app = application.namespace
@@ -85,6 +89,11 @@ def jobs(application: ApplicationSettings, authentication: bool) -> list[Job]:
         _service("jaeger-query", MONITORING, "mangakai-jaeger-query", "admin-http"),
         _pods("elastic-operator", MONITORING, "app_kubernetes_io_name", "elastic-operator", "metrics"),
         _pods("jaeger-operator", MONITORING, "app_kubernetes_io_name", "jaeger-operator", "metrics"),
+        *(
+            [_pods("backup", MONITORING, "app_kubernetes_io_name", "prometheus|grafana|backup", BACKUP)]
+            if backups
+            else []
+        ),
     ]
 
 

@@ -12,7 +12,7 @@ from pulumi_kubernetes import core
 
 from . import settings
 from .metadata import metadata
-from .names import ALERTMANAGER_SECRETS, GRAFANA_ADMIN, WEB_AUTH, WEB_USER
+from .names import ALERTMANAGER_SECRETS, BACKUP, GRAFANA_ADMIN, REMOTE_WRITE, WEB_AUTH, WEB_USER
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MonitoringSecretsArgs:
 
 
 class MonitoringSecrets(pulumi.ComponentResource):
-    """The Secrets of Alertmanager and Grafana, and the basic auth of Prometheus and Alertmanager."""
+    """The Secrets of Alertmanager and Grafana, the basic auth of Prometheus and Alertmanager, and the store's."""
 
     def __init__(self, name: str, args: MonitoringSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:MonitoringSecrets", name, {}, opts)
@@ -51,6 +51,10 @@ class MonitoringSecrets(pulumi.ComponentResource):
                     "alertmanager-reload-url": secrets.web_password.apply(lambda password: _reload_url(password, 9093)),
                 },
             )
+        if secrets.remote_write_password is not None:
+            self._secret(REMOTE_WRITE, {"password": secrets.remote_write_password})
+        if secrets.backup_password is not None:
+            self._secret(BACKUP, {"restic-password": secrets.backup_password})
         self.register_outputs({})
 
     def _secret(self, name: str, data: dict[str, pulumi.Input[str]]) -> None:

@@ -21,7 +21,7 @@ def files(settings: Settings) -> dict[str, str]:
     """Return what the pods read, by path; the same functions fill the ConfigMaps."""
     application = settings.application
     configuration = {
-        "prometheus.yml": prometheus.render(settings.cluster, settings.exposure),
+        "prometheus.yml": prometheus.render(settings.cluster, settings.exposure, settings.prometheus.remote_write),
         "alertmanager.yml": notifications.render(settings.alertmanager),
         "jaeger.yml": _yaml(_jaeger(settings)),
         "filebeat.yml": _yaml(
@@ -29,7 +29,7 @@ def files(settings: Settings) -> dict[str, str]:
         ),
     }
     folders = {
-        "scrape_configs": scrape_configs.render(application, settings.exposure),
+        "scrape_configs": scrape_configs.render(application, settings.exposure, settings.aws is not None),
         "rules": alert_rules.render(settings.alerts, application.namespace),
         "templates": {**notifications.templates(), "links.tmpl": notifications.links(GRAFANA_URL, KIBANA_URL)},
         "dashboards": grafana.dashboards(),

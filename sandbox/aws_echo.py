@@ -55,14 +55,33 @@ def _role(name: str, _: Properties, __: str, account: str) -> Properties:
     return {"name": name, "arn": f"arn:aws:iam::{account}:role/{name}"}
 
 
+def _certificate(name: str, inputs: Properties, region: str, account: str) -> Properties:
+    # The record that proves `*.d` is the one that proves d, below d.
+    domain = inputs.get("domainName", "")
+    proof = f"_{uuid.uuid5(uuid.NAMESPACE_DNS, account + domain).hex}"
+    option = {
+        "domainName": domain,
+        "resourceRecordName": f"{proof}.{domain.removeprefix('*.')}.",
+        "resourceRecordType": "CNAME",
+        "resourceRecordValue": f"{proof}.acm-validations.aws.",
+    }
+    return {"arn": f"arn:aws:acm:{region}:{account}:certificate/{name}", "domainValidationOptions": [option]}
+
+
+def _record(_: str, inputs: Properties, __: str, ___: str) -> Properties:
+    return {"fqdn": str(inputs.get("name", "")).removesuffix(".")}
+
+
 # What AWS itself adds to the inputs, by type; every other type adds nothing.
 COMPUTED: dict[str, Callable[[str, Properties, str, str], Properties]] = {
     "aws:kms/key:Key": _key,
     "aws:kms/alias:Alias": _alias,
     "aws:s3/bucket:Bucket": _bucket,
     "aws:iam/role:Role": _role,
+    "aws:acm/certificate:Certificate": _certificate,
+    "aws:route53/record:Record": _record,
 }
-TAGGED = {"aws:kms/key:Key", "aws:s3/bucket:Bucket", "aws:iam/role:Role"}
+TAGGED = {"aws:kms/key:Key", "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:acm/certificate:Certificate"}
 
 
 def made_up_id(urn: str, inputs: Properties) -> str:

@@ -128,6 +128,8 @@ CLUSTER_MODULE = Module(
 )
 JAEGER_OPERATOR_MODULE = Module("jaeger-operator")
 JAEGER_MODULE = Module("jaeger")
+ACTIONLINT_MODULE = Module("actionlint", ldflags=_assign({"github.com/rhysd/actionlint.version": "1.7.12"}))
+RESTIC_MODULE = Module("restic", ldflags=_assign({"main.version": "0.18.1"}))
 ALERTMANAGER_MODULE = Module(
     "alertmanager",
     ldflags=_assign({"github.com/prometheus/common/version.Version": "0.34.0"}),
@@ -179,6 +181,8 @@ JAEGER_INDEX_CLEANER = _program(
     "1.76.0",
     name="jaeger-es-index-cleaner",
 )
+RESTIC = _program(Group.TESTING, RESTIC_MODULE, "github.com/restic/restic/cmd/restic", "0.18.1")
+ACTIONLINT = _program(Group.TESTING, ACTIONLINT_MODULE, "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12")
 
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
 PROGRAMS = (
@@ -201,6 +205,8 @@ PROGRAMS = (
     JAEGER_COLLECTOR,
     JAEGER_QUERY,
     JAEGER_INDEX_CLEANER,
+    RESTIC,
+    ACTIONLINT,
 )
 
 

@@ -11,9 +11,9 @@ pytest.register_assert_rewrite("tests.sandbox.elk", "tests.sandbox.jaeger")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies outside `unit/`: all of it runs programs that `python -m sandbox.build` builds."""
+    """Mark what lies outside `unit/` and `aws/`: all of it runs programs that `python -m sandbox.build` builds."""
     for item in items:
-        if not item.path.is_relative_to(ROOT / "tests" / "unit"):
+        if not any(item.path.is_relative_to(ROOT / "tests" / folder) for folder in ("unit", "aws")):
             item.add_marker(pytest.mark.built)
 
 

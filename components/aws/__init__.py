@@ -6,9 +6,12 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from ..settings.platform import AwsSettings, ClusterSettings, StorageSettings
+from ..settings.metrics import RemoteWriteSettings
+from ..settings.platform import AwsSettings, ClusterSettings, ExposureSettings, StorageSettings
 from .backup import Backup, BackupArgs
+from .domain import Domain, DomainArgs
 from .key import Key, KeyArgs
+from .roles import Roles, RolesArgs
 from .storage_class import VolumeClass, VolumeClassArgs
 
 __all__ = ["Aws", "AwsArgs"]
@@ -16,20 +19,25 @@ __all__ = ["Aws", "AwsArgs"]
 
 @dataclass(frozen=True)
 class AwsArgs:
-    """The account, the cluster in it, its storage, and the provider of that cluster."""
+    """The account, the cluster in it, its storage, the ways in and out of it, and its provider."""
 
     settings: AwsSettings
     cluster: ClusterSettings
     storage: StorageSettings
-    stack: str
+    exposure: ExposureSettings
+    remote_write: RemoteWriteSettings | None
     provider: kubernetes.Provider
 
 
 class Aws(pulumi.ComponentResource):
-    """The key, the StorageClass whose volumes it encrypts, and the bucket for backups with the role that writes."""
+    """The key, the StorageClass whose volumes it encrypts, and the bucket for backups with the roles that write.
+
+    Where the endpoints have a domain, its certificate too.
+    """
 
     backup_bucket: pulumi.Output[str]
-    backup_role_arn: pulumi.Output[str]
+    role_arns: dict[str, pulumi.Output[str]]
+    domain: Domain | None
 
     def __init__(self, name: str, args: AwsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Aws", name, {}, opts)
@@ -40,7 +48,7 @@ class Aws(pulumi.ComponentResource):
             default_tags=aws.ProviderDefaultTagsArgs(
                 tags={
                     "project": "mangakai-monitoring",
-                    "environment": args.stack,
+                    "environment": pulumi.get_stack(),
                     "managed-by": "pulumi",
                     **args.settings.tags,
                 }
@@ -54,7 +62,10 @@ class Aws(pulumi.ComponentResource):
             VolumeClassArgs(args.storage.storage_class, key.arn, args.storage.keep_data),
             pulumi.ResourceOptions(parent=self, providers=[args.provider]),
         )
-        backup = Backup("backup", BackupArgs(args.cluster.name, args.settings, key.arn, args.storage.keep_data), on_aws)
+        backup = Backup("backup", BackupArgs(args.cluster.name, key.arn, args.storage.keep_data), on_aws)
+        roles_args = RolesArgs(args.cluster, args.settings, backup.arn, key.arn, args.remote_write)
         self.backup_bucket = backup.bucket
-        self.backup_role_arn = backup.role_arn
-        self.register_outputs({"backupBucket": self.backup_bucket, "backupRoleArn": self.backup_role_arn})
+        self.role_arns = Roles("roles", roles_args, on_aws).arns
+        domain = args.exposure.domain
+        self.domain = Domain("domain", DomainArgs(domain, account), on_aws) if domain else None
+        self.register_outputs({"backupBucket": self.backup_bucket, "roleArns": self.role_arns})

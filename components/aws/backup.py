@@ -1,82 +1,69 @@
-"""Where backups go: a bucket, and the role that a ServiceAccount of the cluster takes to write there."""
+"""Where backups go: a bucket."""
 
-import json
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from ..names import MONITORING
-from ..settings.platform import AwsSettings
-
-SERVICE_ACCOUNT = "monitoring-backup"
+# restic's and Elasticsearch's own retention delete; this is how long what they deleted can still be had.
+KEPT_DAYS = 30
 
 
 @dataclass(frozen=True)
 class BackupArgs:
-    """The cluster's name, the account, the key, and whether the bucket outlives `pulumi destroy`."""
+    """The cluster's name, the key, and whether the bucket outlives `pulumi destroy`."""
 
     cluster: str
-    settings: AwsSettings
     key_arn: pulumi.Input[str]
     keep: bool
 
 
 class Backup(pulumi.ComponentResource):
-    """A versioned bucket encrypted by the key, closed to the public and to plain HTTP, and the role (IRSA)."""
+    """A versioned bucket encrypted by the key, closed to the public and to plain HTTP."""
 
     bucket: pulumi.Output[str]
-    role_arn: pulumi.Output[str]
+    arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: BackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Backup", name, {}, opts)
         bucket = self._bucket(name, args)
-        role = aws.iam.Role(
-            name,
-            name=f"{args.cluster}-{SERVICE_ACCOUNT}",
-            description="Writes the backups of the monitoring stack",
-            assume_role_policy=_trust(args.settings),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        aws.iam.RolePolicy(
-            name,
-            role=role.id,
-            policy=pulumi.Output.json_dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
-                            "Resource": bucket.arn,
-                        },
-                        {
-                            "Effect": "Allow",
-                            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-                            "Resource": pulumi.Output.concat(bucket.arn, "/*"),
-                        },
-                        {
-                            "Effect": "Allow",
-                            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                            "Resource": args.key_arn,
-                        },
-                    ],
-                }
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
         self.bucket = bucket.bucket
-        self.role_arn = role.arn
-        self.register_outputs({"bucket": self.bucket, "roleArn": self.role_arn})
+        self.arn = bucket.arn
+        self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
     def _bucket(self, name: str, args: BackupArgs) -> aws.s3.Bucket:
         child = pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep)
-        bucket = aws.s3.Bucket(name, bucket_prefix=f"{args.cluster}-monitoring-"[:37], opts=child)
-        aws.s3.BucketVersioning(
+        bucket = aws.s3.Bucket(
+            name, bucket_prefix=f"{args.cluster}-monitoring-"[:37], force_destroy=not args.keep, opts=child
+        )
+        versioned = aws.s3.BucketVersioning(
             name,
             bucket=bucket.id,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=child,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            name,
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="superseded",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(),
+                    noncurrent_version_expiration=(
+                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                            noncurrent_days=KEPT_DAYS
+                        )
+                    ),
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=7
+                        )
+                    ),
+                )
+            ],
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[versioned])),
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,
@@ -124,26 +111,3 @@ class Backup(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed])),
         )
         return bucket
-
-
-def _trust(settings: AwsSettings) -> str:
-    """Return the policy by which only our ServiceAccount takes the role."""
-    issuer = settings.oidc_issuer
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Federated": f"arn:aws:iam::{settings.account_id}:oidc-provider/{issuer}"},
-                    "Action": "sts:AssumeRoleWithWebIdentity",
-                    "Condition": {
-                        "StringEquals": {
-                            f"{issuer}:sub": f"system:serviceaccount:{MONITORING}:{SERVICE_ACCOUNT}",
-                            f"{issuer}:aud": "sts.amazonaws.com",
-                        }
-                    },
-                }
-            ],
-        }
-    )

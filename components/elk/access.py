@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 
+from ..names import BACKUP
 from ..settings import Secrets
 
 LOG_ALIAS = "mangakai-logs"
@@ -38,7 +39,7 @@ class Access:
 
 
 def logs(secrets: Secrets) -> Access:
-    """Return who uses the logs: Grafana reads them, Logstash writes them.
+    """Return who uses the logs: Grafana reads them, Logstash writes them, backups are made.
 
     Args:
         secrets: from which the password comes.
@@ -52,15 +53,16 @@ def logs(secrets: Secrets) -> Access:
                 "cluster": ["monitor"],
                 "indices": [{"names": [LOG_ALIAS, *LOG_INDICES], "privileges": ["create_doc", "view_index_metadata"]}],
             },
+            BACKUP: _backup_role(LOG_INDICES),
         },
-        others=(User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"),),
+        others=(User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"), _backup(secrets, "logs")),
     )
 
 
 def traces(secrets: Secrets) -> Access:
     """Return who uses the traces: Jaeger, which makes its index templates and the indices of each day itself.
 
-    The role holds what its collector, its query service and its index cleaner send, and nothing else.
+    Jaeger's role holds what its collector, its query service and its index cleaner send, and nothing else.
 
     Args:
         secrets: from which the password comes.
@@ -71,6 +73,20 @@ def traces(secrets: Secrets) -> Access:
             "jaeger": {
                 "cluster": ["monitor", "manage_index_templates"],
                 "indices": [{"names": TRACE_INDICES, "privileges": TRACE_PRIVILEGES}],
-            }
+            },
+            BACKUP: _backup_role(TRACE_INDICES),
         },
+        others=(_backup(secrets, "traces"),),
     )
+
+
+def _backup(secrets: Secrets, what: str) -> User:
+    return User(BACKUP, secrets.derive(f"{BACKUP}@mangakai-{what}"), BACKUP)
+
+
+def _backup_role(indices: list[str]) -> dict[str, Any]:
+    """Return the right to start, find and restore snapshots, and to close an index that is to be overwritten."""
+    return {
+        "cluster": ["monitor", "manage_slm", "cluster:admin/snapshot/*", "cluster:admin/repository/*"],
+        "indices": [{"names": indices, "privileges": ["monitor", "manage"]}],
+    }

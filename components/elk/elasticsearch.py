@@ -7,6 +7,7 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
+from ..backup import Target
 from ..metadata import metadata
 from ..settings.logs import ElasticsearchSettings
 from ..site import Site
@@ -22,11 +23,13 @@ class ElasticsearchArgs:
         site: where it runs.
         settings: version and size.
         access: who logs in, and what they may do.
+        backup: where its snapshots go, if anywhere.
     """
 
     site: Site
     settings: ElasticsearchSettings
     access: Access
+    backup: Target | None
 
 
 class Elasticsearch(pulumi.ComponentResource):
@@ -54,18 +57,28 @@ class Elasticsearch(pulumi.ComponentResource):
             self._secret(args, f"{name}-roles", {"roles.yml": yaml.safe_dump(args.access.roles, sort_keys=False)}),
             *(self._login(args, each) for each in (user, *args.access.others)),
         ]
+        account = self._service_account(args, args.backup) if args.backup else None
         args.site.charts.release(
             name,
             "eck-elasticsearch",
             args.site.namespace,
             self._values(args),
-            pulumi.ResourceOptions(parent=self, depends_on=secrets),
+            pulumi.ResourceOptions(parent=self, depends_on=[*secrets, *([account] if account else [])]),
         )
         self.register_outputs({"url": self.store.url})
 
     def _login(self, args: ElasticsearchArgs, user: User) -> core.v1.Secret:
         login: dict[str, pulumi.Input[str]] = {"username": user.name, "password": user.password, "roles": user.role}
         return self._secret(args, user_secret(self.store.cluster, user.name), login)
+
+    def _service_account(self, args: ElasticsearchArgs, backup: Target) -> core.v1.ServiceAccount:
+        name = self.store.cluster
+        return core.v1.ServiceAccount(
+            name,
+            metadata=metadata(name, name, args.site.namespace, annotations=backup.annotations(name)),
+            automount_service_account_token=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _secret(self, args: ElasticsearchArgs, name: str, data: dict[str, pulumi.Input[str]]) -> core.v1.Secret:
         return core.v1.Secret(
@@ -85,7 +98,7 @@ class Elasticsearch(pulumi.ComponentResource):
                 "resources": {"requests": {"storage": settings.storage}},
             },
         }
-        node_set = {
+        node_set: dict[str, Any] = {
             "name": "default",
             "count": settings.nodes,
             # Without mmap no node needs another vm.max_map_count (G-050).
@@ -98,6 +111,9 @@ class Elasticsearch(pulumi.ComponentResource):
             },
             "volumeClaimTemplates": [claim],
         }
+        if args.backup:
+            node_set["config"]["s3.client.default.region"] = args.backup.region
+            _may_write(node_set["podTemplate"]["spec"], self.store.cluster, args.backup)
         if settings.nodes > 1:
             # Nodes, and the copies of a shard, in different zones (G-048).
             node_set["zoneAwareness"] = {"topologyKey": "topology.kubernetes.io/zone"}
@@ -113,3 +129,20 @@ class Elasticsearch(pulumi.ComponentResource):
                 "roles": [{"secretName": f"{self.store.cluster}-roles"}],
             },
         }
+
+
+def _may_write(pod: dict[str, Any], service_account: str, backup: Target) -> None:
+    """Give a pod the role of its ServiceAccount, with the token where Elasticsearch's S3 client looks for it.
+
+    Source: https://www.elastic.co/docs/deploy-manage/tools/snapshot-and-restore/cloud-on-k8s
+    """
+    folder = "/usr/share/elasticsearch/config/repository-s3"
+    file = "aws-web-identity-token-file"
+    token = {"audience": "sts.amazonaws.com", "expirationSeconds": 86400, "path": file}
+    pod["serviceAccountName"] = service_account
+    pod["containers"][0]["env"] = [
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": f"{folder}/{file}"},
+        {"name": "AWS_ROLE_ARN", "value": backup.role_arns[service_account]},
+    ]
+    pod["containers"][0]["volumeMounts"] = [{"name": "aws-iam-token", "mountPath": folder}]
+    pod["volumes"] = [{"name": "aws-iam-token", "projected": {"sources": [{"serviceAccountToken": token}]}}]

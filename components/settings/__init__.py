@@ -13,7 +13,8 @@ from pydantic import ValidationError, model_validator
 from . import kubeconfig, secrets
 from .alerts import AlertsSettings
 from .application import ApplicationSettings
-from .errors import PROJECT, SettingsError, explain
+from .backup import BackupSettings
+from .errors import PROJECT, SettingsError, WrongValuesError, explain
 from .leaves import Model
 from .logs import LogsSettings
 from .metrics import AlertmanagerSettings, GrafanaSettings, PrometheusSettings
@@ -38,6 +39,7 @@ class Settings(Model):
     traces: TracesSettings = TracesSettings()
     application: ApplicationSettings = ApplicationSettings()
     aws: AwsSettings | None = None
+    backup: BackupSettings = BackupSettings()
     charts: ChartsSettings = ChartsSettings()
 
     @model_validator(mode="before")
@@ -49,6 +51,22 @@ class Settings(Model):
             if isinstance(values, dict)
             else values
         )
+
+    @model_validator(mode="after")
+    def _what_aws_brings_has_an_account(self) -> "Settings":
+        remote_write = self.prometheus.remote_write
+        wants = {
+            "exposure.domain: its certificate and records are made in": self.exposure.domain is not None,
+            "backup: the bucket is made in": "backup" in self.model_fields_set,
+            "prometheus.remoteWrite: requests without a username are signed by a role of": (
+                remote_write is not None and not remote_write.username
+            ),
+        }
+        lacking = [what for what, wanted in wants.items() if wanted and not self.aws]
+        if lacking:
+            remedy = "the account that aws.accountId names; set aws.accountId and aws.oidcIssuer, or remove it"
+            raise WrongValuesError(*(f"{what} {remedy}" for what in lacking))
+        return self
 
 
 def read_stack() -> tuple[Settings, Secrets]:
@@ -63,9 +81,12 @@ def read_stack() -> tuple[Settings, Secrets]:
     settings, problems = _validate(
         {key: _parsed(value) for key, value in values.items() if key not in secrets.PURPOSES}
     )
+    remote_write = settings.prometheus.remote_write if settings else None
     needed = secrets.needed(
         authentication=settings.exposure.authentication if settings else True,
         heartbeat=settings.alertmanager.heartbeat if settings else False,
+        remote_login=remote_write is not None and remote_write.username is not None,
+        backups=settings is not None and settings.aws is not None,
     )
     problems += secrets.problems(stack, values, needed)
     problems += _cluster_problems(values.get("cluster", "{}"))

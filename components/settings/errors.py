@@ -37,7 +37,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 def _lines(detail: ErrorDetails, model: type[BaseModel]) -> list[str]:
     if isinstance(several := detail.get("ctx", {}).get("error"), WrongValuesError):
-        return [f"{'.'.join(map(str, detail['loc']))}.{problem}" for problem in several.args]
+        return [".".join([*map(str, detail["loc"]), problem]) for problem in several.args]
     return [_line(detail, model)]
 
 

@@ -1,8 +1,9 @@
 """Settings of Prometheus, Alertmanager and Grafana."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from .leaves import (
     Bytes,
@@ -19,6 +20,77 @@ from .leaves import (
     to_bytes,
 )
 
+# A workspace of Amazon Managed Service for Prometheus, also behind a VPC endpoint, and the region that it is in.
+_WORKSPACE = re.compile(
+    r"https://(?:[^/]+\.)?aps-workspaces(?:-fips)?\.([a-z0-9-]+)\.[^/]+/workspaces/[\w-]+/api/v1/remote_write"
+)
+
+
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a regular expression such as up|http_.+ is allowed ({error})") from error
+    return value
+
+
+class RemoteWriteSettings(Model):
+    """The way to a long-term store that exists already. Both replicas send, and the store keeps one of the two.
+
+    With `username` it is basic auth, with the secret `remoteWritePassword`; else requests are signed for AWS.
+
+    Args:
+        url: where the store takes remote write.
+        username: login of the store.
+        role_arn: role that Prometheus assumes before it signs, such as one of the workspace's account.
+        keep: which metrics are sent; the whole name has to match.
+        max_shards: most requests that are under way at once.
+    """
+
+    url: Annotated[
+        str, Field(pattern=r"^https://[^@\s]+$", json_schema_extra={"allowed": "an https:// address without a login"})
+    ]
+    username: Annotated[str, Field(min_length=1)] | None = None
+    role_arn: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$",
+                json_schema_extra={"allowed": "the ARN of an IAM role"},
+            ),
+        ]
+        | None
+    ) = None
+    # Only what Python and Prometheus read the same way: no escapes, no quantifier after another.
+    keep: Annotated[
+        str,
+        Field(
+            pattern=r"^([*+?]?[a-zA-Z0-9_:.|()\[\]^-])+[*+?]?$",
+            json_schema_extra={"allowed": "a regular expression of metric names such as up|http_.+"},
+        ),
+        AfterValidator(_compiles),
+    ] = ".+"
+    max_shards: Annotated[int, Field(ge=1, le=1000)] = 50
+
+    @model_validator(mode="after")
+    def _one_login(self) -> "RemoteWriteSettings":
+        if self.username and (self.role_arn or self.workspace_region):
+            signs = "roleArn" if self.role_arn else "a workspace of Amazon Managed Service for Prometheus"
+            raise ValueError(f"username is basic auth, and {signs} means signed requests: remove one of them")
+        if not (self.username or self.role_arn or self.workspace_region):
+            raise ValueError(
+                "nothing says how Prometheus logs in: username, with the secret remoteWritePassword, is allowed, "
+                "or roleArn, or the whole url of a workspace of Amazon Managed Service for Prometheus: "
+                "https://aps-workspaces.<region>.amazonaws.com/workspaces/<id>/api/v1/remote_write"
+            )
+        return self
+
+    @property
+    def workspace_region(self) -> str | None:
+        """The region of the workspace that `url` leads to, None where it is another store."""
+        found = _WORKSPACE.fullmatch(self.url)
+        return found[1] if found else None
+
 
 class PrometheusSettings(Model):
     """Prometheus. Two replicas scrape the same targets; Alertmanager takes their alerts for one."""
@@ -28,6 +100,7 @@ class PrometheusSettings(Model):
     retention_size: Bytes = "85GB"
     storage: Volume = "100Gi"
     resources: Resources = sized("500m", "4Gi", "2", "8Gi")
+    remote_write: RemoteWriteSettings | None = None
 
     @model_validator(mode="after")
     def _retention_fits_the_volume(self) -> "PrometheusSettings":

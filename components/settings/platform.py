@@ -29,6 +29,26 @@ class StorageSettings(Model):
     keep_data: bool = True
 
 
+class DomainSettings(Model):
+    """A domain whose names lead to the load balancers, and the Route 53 zone that has it.
+
+    The zone is told, not looked up, so that a preview asks AWS nothing. ACM takes 64 characters, with `*.` before them.
+    """
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$",
+            max_length=62,
+            json_schema_extra={"allowed": "a domain such as monitoring.example.com"},
+        ),
+    ]
+    zone_id: Annotated[
+        str,
+        Field(pattern=r"^Z[A-Z0-9]{1,31}$", json_schema_extra={"allowed": "the id of a Route 53 zone: Z and more"}),
+    ]
+
+
 class ExposureSettings(Model):
     """Load balancers in front of the web interfaces, and who may pass.
 
@@ -48,8 +68,17 @@ class ExposureSettings(Model):
         ]
         | None
     ) = None
+    domain: DomainSettings | None = None
     authentication: bool = True
     jaeger: bool = False
+
+    @model_validator(mode="after")
+    def _one_certificate(self) -> "ExposureSettings":
+        if self.domain and self.certificate_arn:
+            raise ValueError("domain brings a certificate of its own: remove certificateArn, or domain")
+        if self.domain and self.load_balancer != "aws":
+            raise ValueError(f"domain needs loadBalancer aws: {self.load_balancer} ones take no certificate of ACM")
+        return self
 
     @model_validator(mode="after")
     def _internet_is_fenced(self) -> "ExposureSettings":

@@ -15,6 +15,8 @@ PURPOSES: Mapping[str, str] = {
     "slackApiUrl": "incoming webhook of the Slack channel for critical alerts",
     "grafanaAdminPassword": "password of Grafana's user admin",
     "webPassword": "password of the user monitoring in front of Prometheus and Alertmanager",
+    "remoteWritePassword": "password of prometheus.remoteWrite.username at the long-term store",
+    "backupPassword": "password of the backups, without which nobody reads them: keep a copy outside this stack",
     "heartbeatUrl": "address that expects a call a minute, and raises the alarm when none comes",
     "sentryDsn": "DSN of the application's Sentry project; without it no exception goes there",
     "internalSeed": "random text of 32 characters or more, from which passwords between programs are derived",
@@ -33,7 +35,9 @@ class Secrets:
     internal_seed: pulumi.Output[str]
     sentry_dsn: pulumi.Output[str] | None
     web_password: pulumi.Output[str] | None
+    remote_write_password: pulumi.Output[str] | None
     heartbeat_url: pulumi.Output[str] | None
+    backup_password: pulumi.Output[str] | None
 
     def derive(self, purpose: str) -> pulumi.Output[str]:
         """Return a password between programs, another for each purpose and the same in each run.
@@ -46,14 +50,22 @@ class Secrets:
         )
 
 
-def needed(authentication: bool, heartbeat: bool) -> list[str]:
+def needed(authentication: bool, heartbeat: bool, remote_login: bool, backups: bool) -> list[str]:
     """Return the keys of the secrets that a stack must have.
 
     Args:
         authentication: whether Prometheus and Alertmanager ask who is there.
         heartbeat: whether the Watchdog is sent to somebody.
+        remote_login: whether Prometheus logs in at a long-term store.
+        backups: whether there is a bucket for them.
     """
-    wanted = {"webPassword": authentication, "heartbeatUrl": heartbeat, "sentryDsn": False}
+    wanted = {
+        "webPassword": authentication,
+        "heartbeatUrl": heartbeat,
+        "remoteWritePassword": remote_login,
+        "backupPassword": backups,
+        "sentryDsn": False,
+    }
     return [key for key in PURPOSES if wanted.get(key, True)]
 
 
@@ -93,5 +105,7 @@ def read(keys: Sequence[str]) -> Secrets:
         internal_seed=config.require_secret("internalSeed"),
         sentry_dsn=config.get_secret("sentryDsn"),
         web_password=config.require_secret("webPassword") if "webPassword" in keys else None,
+        remote_write_password=config.require_secret("remoteWritePassword") if "remoteWritePassword" in keys else None,
         heartbeat_url=config.require_secret("heartbeatUrl") if "heartbeatUrl" in keys else None,
+        backup_password=config.require_secret("backupPassword") if "backupPassword" in keys else None,
     )

@@ -54,7 +54,7 @@ def _of(cluster: Cluster, namespace: str, settings: Settings, stack: str, now: d
         "pods": lambda: workloads.pods(read("pods"), now),
         "jobs": lambda: workloads.jobs(read("jobs", group="batch/v1")),
         "services": lambda: network.services(read("services"), slices(), read("pods"), now),
-        "load balancers": lambda: network.load_balancers(read("services"), settings.exposure.certificate_arn),
+        "load balancers": lambda: network.load_balancers(read("services"), settings.exposure),
         "ingresses": lambda: network.ingresses(ingresses(), read("services")),
         "volume claims": lambda: _claims(cluster, namespace, now),
         "events": lambda: events.events(read("events", fieldSelector="type=Warning"), now),

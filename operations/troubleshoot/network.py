@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from components.settings.platform import ExposureSettings
+
 from .finding import Finding, Object, Severity, created, subject
 from .workloads import GRACE
 
@@ -37,20 +39,22 @@ def services(
         yield Finding(Severity.CRITICAL, subject("service", service), what, since, cause, step, "pod-not-ready")
 
 
-def load_balancers(items: Sequence[Object], certificate: str | None) -> Iterator[Finding]:
+def load_balancers(items: Sequence[Object], exposure: ExposureSettings) -> Iterator[Finding]:
     """Find load balancers without an address, and tell the URLs of the others.
 
     Args:
         items: the Services of a namespace.
-        certificate: what the load balancers themselves speak TLS with, if they do. Kibana does in any case.
+        exposure: whether the load balancers have names, or speak TLS themselves. Kibana does in any case.
     """
     for service in items:
         if service["spec"].get("type") != "LoadBalancer":
             continue
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         if address := _address(service):
-            scheme = "https" if certificate or name == "kibana-external" else "http"
+            scheme = "https" if exposure.certificate_arn or name == "kibana-external" else "http"
             urls = [f"{scheme}://{address}:{port['port']}" for port in service["spec"]["ports"]]
+            if exposure.domain and name.endswith("-external"):
+                urls = [f"https://{name.removesuffix('-external')}.{exposure.domain.name}"]
             yield Finding(Severity.INFO, "url", f"{name}: {' '.join(urls)}")
             continue
         kind = service["spec"].get("loadBalancerClass")

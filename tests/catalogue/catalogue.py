@@ -31,7 +31,7 @@ class Reached:
 @cache
 def scraped() -> dict[str, Job]:
     """Return the scrape jobs by name, as every stack has them."""
-    return {job["job_name"]: job for job in jobs(ApplicationSettings(), authentication=True)}
+    return {job["job_name"]: job for job in jobs(ApplicationSettings(), authentication=True, backups=True)}
 
 
 def target_labels(job: str) -> Labels:

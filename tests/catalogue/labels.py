@@ -59,10 +59,12 @@ def _vector(expr: Expr) -> Labels:
     return labels
 
 
-def _of_call(call: Call) -> Labels:
+def _of_call(call: Call) -> Labels | None:
     name = call.func.name
     if name in _KEEP:
         return _vector(call.args[0])
+    if name == "time":
+        return None
     if name == "vector":
         return frozenset()
     if name == "histogram_quantile":

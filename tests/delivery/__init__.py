@@ -1,1 +1,1 @@
-"""Alerts that reach a person: real Prometheus and real Alertmanager, from a fault to the mail."""
+"""Alerts that reach a person, and metrics that reach a store: real Prometheus and real Alertmanager."""

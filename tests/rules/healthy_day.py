@@ -48,6 +48,8 @@ class Day:
         self._nodes()
         self._volumes()
         self._prometheus()
+        self._remote_write()
+        self._backups()
         self._alertmanagers()
         self._collectors()
         self._queries()
@@ -211,6 +213,29 @@ class Day:
                 self._add("prometheus_notifications_sent_total", to, counter(lambda number: int(number % 5 == 0), span))
                 refused = flat(0, {range(replaced, SAMPLES): 1} if version == 0 else {})
                 self._add("prometheus_notifications_errors_total", to, refused, span)
+
+    def _remote_write(self) -> None:
+        """To a long-term store that is away for ten minutes, and refuses a batch when it is back."""
+        own = {"job": "prometheus", "namespace": "monitoring", "pod": "prometheus-0", "instance": "prometheus-0:9090"}
+        to = own | {"remote_name": "long-term", "url": "https://store.example.com/write"}
+        away = minutes("20:00", 10)
+        sent = [STEP * (away.start if number in away else number) for number in WHOLE_DAY]
+        self._add("prometheus_remote_storage_queue_highest_sent_timestamp_seconds", to, sent)
+        self._add("prometheus_remote_storage_samples_total", to, counter(lambda _: 50_000))
+        refused = flat(0, {range(away.stop, SAMPLES): 2000})
+        self._add("prometheus_remote_storage_samples_failed_total", to, refused)
+
+    def _backups(self) -> None:
+        """Each hour; Prometheus' newest block is up to three hours old, and one run of Grafana's fails."""
+        for part, pod, objective in (("prometheus", "prometheus-0", 18000), ("grafana", "grafana-0", 7200)):
+            own = {"job": "backup", "namespace": "monitoring", "pod": pod, "instance": f"{pod}:9112", "part": part}
+            hours = [STEP * number // 3600 * 3600 for number in WHOLE_DAY]
+            newest = [max(0, hour // 7200 * 7200 - 3600) if part == "prometheus" else hour for hour in hours]
+            self._add("backup_newest_data_timestamp_seconds", own, newest)
+            self._add("backup_objective_seconds", own, flat(objective))
+            failed = flat(0, {minutes("15:00", 5): 1} if part == "grafana" else {})
+            self._add("backup_failing", own, failed)
+            self._add("backup_check_failing", own, flat(0))
 
     def _alertmanagers(self) -> None:
         """Three, each alone for two samples after it was replaced, while the others see one less."""

@@ -30,6 +30,8 @@ UNNOTICED = {
         'PrometheusNotificationsFailing, warning: job="prometheus" dropped',
         'PrometheusNotificationsFailing, warning: job="prometheus" dropped (2)',
         'PrometheusNotificationsFailing, warning: job="prometheus" dropped (3)',
+        'PrometheusRemoteWriteFailing, warning: job="prometheus" dropped',
+        'PrometheusRemoteWriteFailing, warning: job="prometheus" dropped (2)',
         'RedisHighMemoryUsage, warning: job="redis" dropped',
         'RedisHighMemoryUsage, warning: job="redis" dropped (2)',
     ],

@@ -22,11 +22,12 @@ SEVERITIES = {
         "PrometheusRuleEvaluationFailing", "RedisDown", "TargetDown", "VolumeFilling",
     },
     "warning": {
-        "AlertmanagerClusterBroken", "CeleryQueueLength", "CeleryTaskFailureRate", "ConfigurationReloadFailing",
+        "AlertmanagerClusterBroken", "BackupCheckFailing", "BackupFailing", "BackupLate",
+        "CeleryQueueLength", "CeleryTaskFailureRate", "ConfigurationReloadFailing",
         "ContainerOOMKilled", "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "JaegerNotSavingSpans",
         "JaegerReadsFailing", "LowMangaGenerationRate", "NodeDiskFilling", "PodNotReady",
-        "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing",
-        "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
+        "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing", "PrometheusRemoteWriteBehind",
+        "PrometheusRemoteWriteFailing", "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",
     },
     "none": {"Watchdog"},
 }  # fmt: skip

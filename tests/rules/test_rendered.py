@@ -42,7 +42,7 @@ def test_prometheus_takes_configuration_rules_and_jobs(rendered: Rendered) -> No
         if path.startswith("scrape_configs/")
         for job in yaml.safe_load(text)["scrape_configs"]
     }
-    assert written == JOBS | OURS
+    assert written == JOBS | OURS | (set() if rendered.stack == "local" else {"backup"})  # no bucket on the sandbox
     print(f"\n{rendered.stack}: {found} rules in {len(files)} files, {len(written)} jobs")
 
 

@@ -1,5 +1,6 @@
 """The stacks of EKS on the sandbox, with the echo of AWS: up, destroy, and what production keeps."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -19,11 +20,14 @@ CRDS = {
 }
 
 
+DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}
+
+
 @pytest.fixture
 def on_sandbox(project: Project, request: pytest.FixtureRequest) -> Iterator[str]:
     """Bring a stack up, and destroy it in the end."""
     stack: str = request.param
-    project.prepare(stack)
+    project.prepare(stack, exposure={"domain": DOMAIN})
     print(f"\n{stack} up: {project.up(stack)}")
     yield stack
     project.destroy(stack)
@@ -56,6 +60,10 @@ def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str)
     elk.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     jaeger.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
+    (port,) = api.get("/api/v1/namespaces/monitoring/services/grafana-external")["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (443, 3000)
+    urls = json.loads(project.pulumi(on_sandbox, "stack", "output", "--json").stdout)["urls"]
+    assert urls["grafana"] == "https://grafana.monitoring.example.com"
 
 
 def test_destroyed_staging_leaves_crds_only(api: Api) -> None:

@@ -10,7 +10,8 @@ from components.settings.alerts import AlertsSettings
 from components.settings.errors import explain
 
 THRESHOLDLESS = {
-    "AlertmanagerClusterBroken", "ConfigurationReloadFailing", "ContainerOOMKilled", "JaegerNotSavingSpans",
+    "AlertmanagerClusterBroken", "BackupCheckFailing", "BackupFailing", "BackupLate",
+    "ConfigurationReloadFailing", "ContainerOOMKilled", "JaegerNotSavingSpans",
     "JaegerReadsFailing", "PodCrashLooping", "PodNotReady", "PostgreSQLDown", "PrometheusRuleEvaluationFailing",
     "RedisDown", "TargetDown", "Watchdog",
 }  # fmt: skip

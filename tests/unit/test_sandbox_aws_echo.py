@@ -28,11 +28,27 @@ def test_ids_are_the_same_from_run_to_run_and_differ_by_resource() -> None:
     [
         ("aws:iam/role:Role", {"name": "r"}, "arn:aws:iam::111122223333:role/r"),
         ("aws:s3/bucket:Bucket", {"bucket": "b"}, "arn:aws:s3:::b"),
+        (
+            "aws:acm/certificate:Certificate",
+            {"domainName": "*.example.com", "name": "c"},
+            "arn:aws:acm:ap-southeast-1:111122223333:certificate/c",
+        ),
         ("aws:kms/alias:Alias", {"name": "alias/x"}, "arn:aws:kms:ap-southeast-1:111122223333:alias/x"),
     ],
 )
 def test_arns_have_the_account_and_the_region(kind: str, inputs: Properties, arn: str) -> None:
     assert outputs(urn(kind), inputs, CONFIG, preview=False)["arn"] == arn
+
+
+def test_a_certificate_is_proven_by_a_record_below_its_domain() -> None:
+    kind, inputs = urn("aws:acm/certificate:Certificate"), {"domainName": "*.example.com"}
+    (proof,) = outputs(kind, inputs, CONFIG, preview=False)["domainValidationOptions"]
+    assert proof["resourceRecordType"] == "CNAME"
+    assert proof["resourceRecordName"].endswith(".example.com.")
+    assert "*" not in proof["resourceRecordName"]
+    assert outputs(kind, inputs, CONFIG, preview=True)["domainValidationOptions"] == UNKNOWN
+    record = outputs(urn("aws:route53/record:Record"), {"name": proof["resourceRecordName"]}, CONFIG, preview=False)
+    assert f"{record['fqdn']}." == proof["resourceRecordName"]
 
 
 def test_a_preview_does_not_know_what_aws_computes() -> None:

@@ -15,7 +15,11 @@ from components.settings.platform import ClusterSettings
 from tests.program import ROOT, configuration
 
 SMALL = {"cpu": "1", "memory": "1Gi"}
+DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}
+CERTIFICATE = "arn:aws:acm:ap-southeast-1:111122223333:certificate/1349f442"
 CLUSTER = {"name": "c", "region": "r", "context": "x", "server": "https://x"}
+ROLE = "arn:aws:iam::111122223333:role/writer"
+WORKSPACE = "https://aps-workspaces.eu-west-2.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
 
 
 def refused(tmp_path: Path, **config: Any) -> str:
@@ -26,6 +30,11 @@ def refused(tmp_path: Path, **config: Any) -> str:
     with pytest.raises(SettingsError) as error:
         read_file(file)
     return str(error.value)
+
+
+def store(**settings: Any) -> dict[str, Any]:
+    """Return the settings of a long-term store."""
+    return {"prometheus": {"remoteWrite": {"url": "https://store", **settings}}}
 
 
 @pytest.mark.parametrize("stack", ["local", "staging", "prod"])
@@ -48,7 +57,28 @@ def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
         ({"prometheus": {"retention": "5x"}}, "prometheus.retention: found '5x'; a Prometheus duration such as 15d"),
         ({"prometheus": {"replicas": "two"}}, "prometheus.replicas: found 'two'; input should be a valid integer"),
         ({"prometheus": {"retentionSize": "95GB"}}, "retentionSize 95GB must be at most 85 % of storage 100Gi"),
-        ({"prometheus": {"storag": "1Gi"}}, "prometheus.storag: unknown key; allowed here: replicas, resources"),
+        ({"prometheus": {"storag": "1Gi"}}, "prometheus.storag: unknown key; allowed here: remoteWrite, replicas"),
+        ({"prometheus": {"remoteWrite": {}}}, "prometheus.remoteWrite.url: missing. Set it: pulumi config set --path"),
+        (store(url="https://u:p@store"), "remoteWrite.url: found 'https://u:p@store'; an https:// address without a"),
+        (store(), "prometheus.remoteWrite: nothing says how Prometheus logs in: username, with the secret"),
+        (store(username="u", roleArn=ROLE), "username is basic auth, and roleArn means signed requests: remove one"),
+        (store(username="u", url=WORKSPACE), "username is basic auth, and a workspace of Amazon Managed Service"),
+        (
+            store(url=WORKSPACE.removesuffix("/api/v1/remote_write")),
+            "or the whole url of a workspace of Amazon Managed",
+        ),
+        (store(roleArn="r"), "prometheus.remoteWrite.roleArn: found 'r'; the ARN of an IAM role is allowed"),
+        (
+            store(roleArn=ROLE),
+            "prometheus.remoteWrite: requests without a username are signed by a role of the account",
+        ),
+        ({"backup": {"retentionDays": 7}}, "backup: the bucket is made in the account that aws.accountId names"),
+        (store(username="u", keep="(up"), "keep: found '(up'; a regular expression such as up|http_.+ is allowed"),
+        *(
+            (store(username="u", keep=keep), f"keep: found {keep!r}; a regular")
+            for keep in ("a(?=b)", "a++", "\\d", "")
+        ),
+        (store(username="u", maxShards=0), "prometheus.remoteWrite.maxShards: found 0; input should be greater"),
         ({"promtheus": {}}, "promtheus: unknown key; allowed here: alertmanager"),
         (
             {"exposure": {"sourceRanges": ["10.0.0.0/99"]}},
@@ -63,6 +93,24 @@ def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
             {"exposure": {"scheme": "internet-facing", "sourceRanges": ["203.0.113.0/24"], "authentication": False}},
             "scheme internet-facing needs authentication: true",
         ),
+        (
+            {"exposure": {"domain": DOMAIN}},
+            "- exposure.domain: its certificate and records are made in the account that aws.accountId names",
+        ),
+        (
+            {"exposure": {"domain": DOMAIN, "certificateArn": CERTIFICATE}},
+            "exposure: domain brings a certificate of its own: remove certificateArn, or domain",
+        ),
+        ({"exposure": {"domain": DOMAIN, "loadBalancer": "generic"}}, "exposure: domain needs loadBalancer aws"),
+        (
+            {"exposure": {"domain": {"name": "https://monitoring.example.com"}}},
+            "exposure.domain.name: found 'https://monitoring.example.com'; a domain such as monitoring.example.com",
+        ),
+        (
+            {"exposure": {"domain": {**DOMAIN, "name": f"{'m' * 60}.example.com"}}},
+            "string should have at most 62 characters",
+        ),
+        ({"exposure": {"domain": {"name": "a.example.com"}}}, "exposure.domain.zoneId: missing. Set it: pulumi config"),
         (
             {"application": {"openTelemetry": {"sampleRatio": "1.5"}}},
             "application.openTelemetry.sampleRatio: found '1.5'; input should be less than or equal to 1",
@@ -147,6 +195,15 @@ class TestReadStack:
         values = configuration("prod", {"prometheus": {"x": 1}})
         del values[f"{PROJECT}:sentryDsn"]
         assert "sentryDsn" not in self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+
+    @pytest.mark.parametrize(("settings", "needed"), [({"username": "u"}, True), ({"url": WORKSPACE}, False)])
+    def test_the_password_of_the_store_is_needed_where_there_is_a_login(
+        self, settings: dict[str, str], needed: bool
+    ) -> None:
+        values = configuration("prod", store(**settings))
+        del values[f"{PROJECT}:remoteWritePassword"], values[f"{PROJECT}:slackApiUrl"]
+        message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+        assert ("remoteWritePassword: missing (password of prometheus.remoteWrite.username" in message) is needed
 
     def test_another_cluster_is_refused_beside_the_other_mistakes(self) -> None:
         values = configuration("prod", {"cluster": {**CLUSTER, "context": "mangakai-prod"}, "prometheus": {"x": 1}})

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from components.settings.platform import DomainSettings, ExposureSettings
 from operations.troubleshoot import (
     certificates,
     events,
@@ -186,10 +187,13 @@ def test_a_load_balancer_has_a_url_or_is_told() -> None:
         "status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}
     }
     stuck = service("grafana-external", type="LoadBalancer", loadBalancerClass="service.k8s.aws/nlb")
-    url, found = network.load_balancers([there, stuck, service("web")], None)
+    url, found = network.load_balancers([there, stuck, service("web")], ExposureSettings())
     assert (url.severity, url.what) == (Severity.INFO, "kibana-external: https://lb.example.com:80")
     assert (found.severity, found.subject) == (Severity.WARNING, "service mangakai-prod/grafana-external")
     assert "aws-load-balancer-controller" in found.next_step
+    domain = DomainSettings(name="monitoring.example.com", zoneId="Z0123456789ABCDEFGHIJ")
+    (url,) = network.load_balancers([there], ExposureSettings(domain=domain))
+    assert url.what == "kibana-external: https://kibana.monitoring.example.com"
 
 
 def test_an_ingress_without_address_or_service_is_told() -> None:

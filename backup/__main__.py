@@ -1,0 +1,123 @@
+"""`python -m backup run PART…` saves on schedule; `save`, `list`, `restore` and `set-up` do one thing and end.
+
+Environment: BACKUP_STORAGE, restic's address of the bucket, RESTIC_PASSWORD, BACKUP_INTERVAL_SECONDS,
+BACKUP_RETENTION_DAYS; BACKUP_WORK, a folder for copies; BACKUP_LISTEN, host:port for metrics; BACKUP_BUCKET, for
+Elasticsearch. Of a part only: PROMETHEUS_DATA, POD_NAME; GRAFANA_DATABASE; ALERTMANAGER_URL, WEB_LOGIN; and with the
+name of an Elasticsearch cluster in capitals: MANGAKAI_LOGS_URL, …_LOGIN, …_AUTHORITY.
+Exit status: 0, or 1 with the reason on stderr.
+"""
+
+import argparse
+import functools
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from . import BackupError
+from .blocks import Blocks
+from .database import Database
+from .elasticsearch import Elasticsearch
+from .part import Part
+from .repository import Repository
+from .saved_by_restic import SavedByRestic
+from .schedule import Schedule, serve
+from .silences import Silences
+from .snapshot import Backup, choose
+from .web import Web
+
+PATTERNS = {"mangakai-logs": "mangakai-logs-*", "mangakai-traces": "mangakai-jaeger-*"}
+PARTS = ["prometheus", "grafana", "alertmanager", *PATTERNS]
+
+say = functools.partial(print, flush=True)
+
+
+def backup(name: str, environment: Mapping[str, str]) -> Backup:
+    """Return what makes the backups of a part."""
+    if name in PATTERNS:
+        return elasticsearch(name, environment)
+    part, path = _part(name, environment)
+    repository = Repository(f"{environment['BACKUP_STORAGE']}/{path}", Path(path).name, environment=environment)
+    interval, days = float(environment["BACKUP_INTERVAL_SECONDS"]), int(environment["BACKUP_RETENTION_DAYS"])
+    return SavedByRestic(name, part, repository, interval, days)
+
+
+def _part(name: str, environment: Mapping[str, str]) -> tuple[Part, str]:
+    """Return what is saved, and where in the bucket; each Prometheus has blocks of its own."""
+    if name == "prometheus":
+        return Blocks(Path(environment["PROMETHEUS_DATA"])), f"prometheus/{environment['POD_NAME']}"
+    work = Path(environment["BACKUP_WORK"])
+    if name == "grafana":
+        return Database(Path(environment["GRAFANA_DATABASE"]), work), "grafana/database"
+    alertmanager = Web(environment["ALERTMANAGER_URL"], environment.get("WEB_LOGIN", ""))
+    return Silences(alertmanager, work), "backup/silences"
+
+
+def elasticsearch(name: str, environment: Mapping[str, str]) -> Elasticsearch:
+    """Return what watches a cluster's snapshots."""
+    prefix = name.upper().replace("-", "_")
+    url, login, authority = (environment[f"{prefix}_{what}"] for what in ("URL", "LOGIN", "AUTHORITY"))
+    web = Web(url, login, Path(authority) if authority else None)
+    interval = float(environment["BACKUP_INTERVAL_SECONDS"])
+    # The first index of the logs has the same name on each cluster, and an alias to write to; Jaeger's are of a day.
+    return Elasticsearch(name, web, PATTERNS[name], interval, rename=name == "mangakai-logs")
+
+
+def main(arguments: list[str], environment: Mapping[str, str]) -> int:
+    """Do what the command line says, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        _do(options, environment)
+    except KeyError as error:
+        say(f"error: not set in the environment: {error.args[0]}", file=sys.stderr)
+        return 1
+    except (BackupError, OSError) as error:
+        say(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _do(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    if options.command == "run":
+        interval = float(environment["BACKUP_INTERVAL_SECONDS"])
+        schedule = Schedule([backup(name, environment) for name in options.parts], interval, say)
+        host, _, port = environment["BACKUP_LISTEN"].rpartition(":")
+        serve(schedule, (host, int(port)))
+        schedule.run()
+    if options.command == "set-up":
+        for name in options.parts:
+            days = int(environment["BACKUP_RETENTION_DAYS"])
+            for line in elasticsearch(name, environment).set_up(environment["BACKUP_BUCKET"], days):
+                say(f"{name}: {line}")
+        return
+    one = backup(options.part, environment)
+    if options.command == "save":
+        say(json.dumps(asdict(one.save())))
+    elif options.command == "list":
+        say(json.dumps([asdict(snapshot) for snapshot in one.snapshots()]))
+    else:
+        snapshot = choose(one.snapshots(), options.snapshot)
+        say(f"restoring {options.part} from {snapshot}")
+        for line in one.restore(snapshot, options.overwrite):
+            say(line)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="backup", description="Backups of the monitoring stack.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, help_ in {"run": "save on schedule, for ever", "set-up": "let Elasticsearch save itself"}.items():
+        command = commands.add_parser(name, help=help_)
+        command.add_argument("parts", nargs="+", choices=PARTS if name == "run" else list(PATTERNS), metavar="PART")
+    for name, help_ in {"save": "save now", "list": "the backups as JSON", "restore": "bring a backup back"}.items():
+        command = commands.add_parser(name, help=help_)
+        command.add_argument("part", choices=PARTS)
+        if name == "restore":
+            command.add_argument("--snapshot", default="latest", help="latest, an id, or the last one up to a time")
+            command.add_argument("--overwrite", action="store_true", help="live data may be overwritten")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

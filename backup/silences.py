@@ -1,0 +1,67 @@
+"""Alertmanager's silences: asked of one replica, as all of them know all."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .part import Staged
+from .web import Web
+
+_NAME = "silences.json"
+_SETTABLE = ("matchers", "startsAt", "endsAt", "createdBy", "comment")
+
+
+class Silences:
+    """The silences that have not expired; `work` is a folder for copies."""
+
+    lag = 0.0
+
+    def __init__(self, alertmanager: Web, work: Path) -> None:
+        self._alertmanager, self._work = alertmanager, work
+
+    @contextmanager
+    def staged(self) -> Iterator[Staged]:
+        """Write the silences into a file."""
+        stage = self._work / "stage"
+        stage.mkdir(parents=True, exist_ok=True)
+        try:
+            now = time.time()
+            (stage / _NAME).write_text(json.dumps(self._live(), indent=2))
+            yield Staged(stage, now)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+    def scratch(self) -> Path:
+        """Return a folder of `work`."""
+        return self._work / "restore"
+
+    def restore(self, folder: Path, overwrite: bool) -> Iterator[str]:  # noqa: ARG002 - adds, and overwrites nothing
+        """Set the silences again that would not have ended yet, but for those that are there."""
+        live = [_settings(silence) for silence in self._live()]
+        for silence in map(_settings, json.loads((folder / _NAME).read_text())):
+            what = f"silence of {silence['createdBy']} until {silence['endsAt']}: {silence['comment']}"
+            if datetime.fromisoformat(silence["endsAt"]) <= datetime.now(UTC):
+                yield f"ended meanwhile: {what}"
+            elif any(_same(silence, other) for other in live):
+                yield f"is there: {what}"
+            else:
+                self._alertmanager.call("POST", "/api/v2/silences", silence)
+                yield f"restored {what}"
+
+    def _live(self) -> list[dict[str, Any]]:
+        silences: list[dict[str, Any]] = self._alertmanager.call("GET", "/api/v2/silences")
+        return [silence for silence in silences if silence["status"]["state"] != "expired"]
+
+
+def _settings(silence: dict[str, Any]) -> dict[str, Any]:
+    return {key: silence[key] for key in _SETTABLE}
+
+
+def _same(silence: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether both silence the same until the same time; when they began does not matter."""
+    return all(silence[key] == other[key] for key in ("matchers", "endsAt"))

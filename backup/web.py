@@ -1,0 +1,59 @@
+"""JSON over HTTP, with a login and an authority to trust."""
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from . import BackupError
+
+_SECONDS = 60
+
+
+class Web:
+    """A server: its base URL, `user:password` or "" for none, and the file of its certificate's authority."""
+
+    def __init__(self, url: str, login: str = "", authority: Path | None = None) -> None:
+        self._url = url
+        self._headers = {"Content-Type": "application/json"}
+        if login:
+            self._headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+        self._tls = None
+        if authority:
+            # Not ssl.create_default_context: what that asks of authorities from Python 3.13 on, ECK's need not fulfil.
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._tls.load_verify_locations(authority)
+
+    def call(self, method: str, path: str, content: object = None, absent: object = None) -> Any:
+        """Send a request and return the answer's JSON, or `absent`, unless it is None, where there is no such thing.
+
+        Raises:
+            BackupError: no answer, or another error status.
+        """
+        body = json.dumps(content).encode() if content is not None else None
+        request = urllib.request.Request(self._url + path, body, self._headers, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS, context=self._tls) as answer:  # noqa: S310
+                return json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as error:
+            if error.code == 404 and absent is not None:
+                return absent
+            text = error.read().decode(errors="replace")
+            raise BackupError(f"{method} {self._url}{path}: {error.code}: {_reason(text)}") from None
+        except (OSError, ValueError) as error:
+            raise BackupError(f"{method} {self._url}{path}: {error}") from None
+
+
+def _reason(text: str) -> str:
+    """Return why a request failed, in the words of Elasticsearch where they are those."""
+    try:
+        error, reasons = json.loads(text)["error"], []
+        while isinstance(error, dict):
+            reasons.append(str(error.get("reason")))
+            error = error.get("caused_by")
+        return ": ".join(reasons) or text[:500]
+    except (ValueError, KeyError, TypeError):
+        return text[:500]

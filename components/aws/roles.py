@@ -1,0 +1,137 @@
+"""The roles (IRSA) by which the workloads that write backups reach the bucket, each under a prefix of its own."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from ..names import BACKUP_PARTS, MONITORING
+from ..settings.metrics import RemoteWriteSettings
+from ..settings.platform import AwsSettings, ClusterSettings
+
+# Elasticsearch aborts the uploads that it left unfinished; restic leaves them to the bucket's lifecycle.
+_LISTS_UPLOADS = {"mangakai-logs", "mangakai-traces"}
+
+
+@dataclass(frozen=True)
+class RolesArgs:
+    """The cluster and its account, the bucket and the key of the backups, and where Prometheus writes to."""
+
+    cluster: ClusterSettings
+    settings: AwsSettings
+    bucket_arn: pulumi.Input[str]
+    key_arn: pulumi.Input[str]
+    remote_write: RemoteWriteSettings | None
+
+
+class Roles(pulumi.ComponentResource):
+    """One role for each of BACKUP_PARTS, for its ServiceAccount alone."""
+
+    arns: dict[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: RolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Roles", name, {}, opts)
+        self.arns = {part: self._role(part, args) for part in BACKUP_PARTS}
+        self.register_outputs({"arns": self.arns})
+
+    def _role(self, part: str, args: RolesArgs) -> pulumi.Output[str]:
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            part,
+            name=role_name(args.cluster.name, part),
+            description=f"What {part} of the monitoring stack may do in AWS",
+            assume_role_policy=_trust(args.settings, part),
+            opts=child,
+        )
+        statements = pulumi.Output.all(args.bucket_arn, args.key_arn).apply(
+            lambda arns: (
+                _backup_statements(part, args.cluster.region, *arns)
+                + (remote_write_statements(args.settings.account_id, args.remote_write) if part == "prometheus" else [])
+            )
+        )
+        policy = pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements})
+        aws.iam.RolePolicy(part, role=role.id, policy=policy, opts=child)
+        return role.arn
+
+
+def role_name(cluster: str, part: str) -> str:
+    """Return `<cluster>-monitoring-<part>`, its cluster cut where that is over IAM's 64 characters.
+
+    A hash then keeps clusters apart whose names begin alike.
+    """
+    suffix = f"-monitoring-{part}"
+    if len(cluster + suffix) > 64:
+        suffix = f"-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}{suffix}"
+    return cluster[: 64 - len(suffix)] + suffix
+
+
+def _trust(settings: AwsSettings, part: str) -> str:
+    """Return the policy by which only the part's own ServiceAccount takes the role."""
+    issuer = settings.oidc_issuer
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Federated": f"arn:aws:iam::{settings.account_id}:oidc-provider/{issuer}"},
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": {
+                        "StringEquals": {
+                            f"{issuer}:sub": f"system:serviceaccount:{MONITORING}:{part}",
+                            f"{issuer}:aud": "sts.amazonaws.com",
+                        }
+                    },
+                }
+            ],
+        }
+    )
+
+
+def _backup_statements(part: str, region: str, bucket: str, key: str) -> list[dict[str, Any]]:
+    """Return what restic and Elasticsearch's repository-s3 need, and nothing outside of the part's prefix.
+
+    Versions cannot be deleted: what a stolen role deletes or overwrites is there for as long as the lifecycle keeps it.
+    """
+    # Both know no s3:prefix: with that condition they would allow nothing. They tell the region, and names.
+    on_bucket = ["s3:GetBucketLocation", *(["s3:ListBucketMultipartUploads"] if part in _LISTS_UPLOADS else [])]
+    on_objects = ["AbortMultipartUpload", "DeleteObject", "GetObject", "ListMultipartUploadParts", "PutObject"]
+    return [
+        {"Sid": "Bucket", "Effect": "Allow", "Action": on_bucket, "Resource": bucket},
+        {
+            # S3 also asks this of whoever reads an object that is not there, and answers 403 instead of 404 without.
+            "Sid": "List",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": bucket,
+            "Condition": {"StringLike": {"s3:prefix": [part, f"{part}/*"]}},
+        },
+        {
+            "Sid": "Objects",
+            "Effect": "Allow",
+            "Action": [f"s3:{action}" for action in on_objects],
+            "Resource": f"{bucket}/{part}/*",
+        },
+        {
+            "Sid": "KeyThroughS3",
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": key,
+            "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
+        },
+    ]
+
+
+def remote_write_statements(account: str, target: RemoteWriteSettings | None) -> list[dict[str, Any]]:
+    """Return what a store asks of us that knows us by our role: a role that we take, or a workspace of AWS."""
+    if target is None or target.username:
+        return []
+    if target.role_arn:
+        action, resource = "sts:AssumeRole", target.role_arn
+    else:
+        workspace = target.url.partition("/workspaces/")[2].partition("/")[0]
+        action, resource = "aps:RemoteWrite", f"arn:aws:aps:{target.workspace_region}:{account}:workspace/{workspace}"
+    return [{"Sid": "RemoteWrite", "Effect": "Allow", "Action": action, "Resource": resource}]

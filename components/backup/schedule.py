@@ -1,0 +1,132 @@
+"""What saves on its own: a Deployment for Alertmanager's silences, which also watches Elasticsearch save itself."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import apps, batch, core
+
+from ..metadata import metadata
+from ..names import BACKUP, WEB_AUTH, WEB_USER
+from ..site import Site
+from ..store import Store, ca_secret, user_secret
+from .target import Target
+
+_CERTIFICATES = "/certificates"
+_RUN_AS = {
+    "runAsNonRoot": True,
+    "runAsUser": 65534,
+    "runAsGroup": 65534,
+    "fsGroup": 65534,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+@dataclass(frozen=True)
+class BackupsArgs:
+    """What is saved, and to where.
+
+    Args:
+        site: where it runs.
+        target: where it goes.
+        stores: the Elasticsearch clusters.
+        alertmanager: URL, in the cluster.
+        authentication: whether Alertmanager asks for a password.
+    """
+
+    site: Site
+    target: Target
+    stores: Sequence[Store]
+    alertmanager: str
+    authentication: bool
+
+
+class Backups(pulumi.ComponentResource):
+    """The Job that sets up Elasticsearch's snapshots, then the Deployment; both run the same program."""
+
+    def __init__(self, name: str, args: BackupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Backups", name, {}, opts)
+        account = core.v1.ServiceAccount(
+            BACKUP,
+            metadata=metadata(BACKUP, BACKUP, args.site.namespace, annotations=args.target.annotations(BACKUP)),
+            automount_service_account_token=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        clusters = [store.cluster for store in args.stores]
+        owner = _stores(args.stores, "elastic")
+        set_up = self._job(args, args.target.container(["set-up", *clusters], owner, _MOUNTS, "128Mi"))
+        environment: dict[str, Any] = {**_stores(args.stores, BACKUP), "ALERTMANAGER_URL": args.alertmanager}
+        if args.authentication:
+            environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
+            environment["WEB_LOGIN"] = f"{WEB_USER}:$(WEB_PASSWORD)"
+        container = args.target.container(["run", "alertmanager", *clusters], environment, _MOUNTS, "512Mi")
+        labels = {"app.kubernetes.io/name": BACKUP}
+        apps.v1.Deployment(
+            BACKUP,
+            metadata=metadata(BACKUP, BACKUP, args.site.namespace),
+            spec={
+                "replicas": 1,
+                "strategy": {"type": "Recreate"},
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": _pod(args, container)},
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account, set_up]),
+        )
+        self.register_outputs({})
+
+    def _job(self, args: BackupsArgs, container: dict[str, Any]) -> batch.v1.Job:
+        spec = {
+            # Elasticsearch starts while this one tries again and again.
+            "backoffLimit": 10,
+            "activeDeadlineSeconds": args.site.charts.timeout_seconds,
+            "template": {
+                "metadata": {"labels": {"app.kubernetes.io/name": "backup-set-up"}},
+                "spec": {**_pod(args, container), "restartPolicy": "OnFailure"},
+            },
+        }
+        name = pulumi.Output.json_dumps(container).apply(
+            lambda text: f"backup-set-up-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        )
+        return batch.v1.Job(
+            "backup-set-up",
+            metadata=metadata(name, BACKUP, args.site.namespace),
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+_MOUNTS = [{"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True}]
+
+
+def _stores(stores: Sequence[Store], user: str) -> dict[str, Any]:
+    """Return how the program reaches the Elasticsearch clusters as `user`."""
+    environment: dict[str, Any] = {}
+    for store in stores:
+        prefix = store.cluster.upper().replace("-", "_")
+        secret = {"name": user_secret(store.cluster, user), "key": "password"}
+        if user == "elastic":
+            secret = {"name": f"{store.cluster}-es-elastic-user", "key": "elastic"}
+        environment |= {
+            f"{prefix}_URL": store.url,
+            f"{prefix}_AUTHORITY": f"{_CERTIFICATES}/{store.cluster}.crt",
+            f"{prefix}_PASSWORD": {"secretKeyRef": secret},
+            f"{prefix}_LOGIN": f"{user}:$({prefix}_PASSWORD)",
+        }
+    return environment
+
+
+def _pod(args: BackupsArgs, container: dict[str, Any]) -> dict[str, Any]:
+    certificates = [
+        {"secret": {"name": ca_secret(store.cluster), "items": [{"key": "ca.crt", "path": f"{store.cluster}.crt"}]}}
+        for store in args.stores
+    ]
+    return {
+        "serviceAccountName": BACKUP,
+        "automountServiceAccountToken": False,
+        "securityContext": _RUN_AS,
+        "initContainers": [args.target.init_container()],
+        "containers": [container],
+        "volumes": [*args.target.volumes(), {"name": "certificates", "projected": {"sources": certificates}}],
+    }
