@@ -4,13 +4,17 @@ SHELL := /bin/bash
 
 STACK ?= local
 CHARTS ?=
+BASE ?=
 OUT ?=
 FAULT ?=
 SPEED ?= 6
+PART ?=
+SNAPSHOT ?= latest
+OVERWRITE ?=
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
 
-.PHONY: help up preview env demo down render repair troubleshoot charts charts-check check test
+.PHONY: help up preview env demo down render repair troubleshoot drift backup restore charts charts-check check test
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -18,8 +22,8 @@ help: ## this list
 up: .venv/runtime ## bring the sandbox and a stack up on this machine [STACK=local] [CHARTS=directory]
 	@$(IN_VENV) sandbox up --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
 
-preview: .venv/runtime ## show what `pulumi up` would change on the sandbox [STACK=local] [CHARTS=directory]
-	@$(IN_VENV) sandbox preview --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
+preview: .venv/runtime ## show what `pulumi up` would change on the sandbox, object by object [STACK=local] [BASE=git ref] [CHARTS=directory]
+	@$(IN_VENV) $(if $(BASE),operations.preview --base $(BASE),sandbox preview) --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
 
 env: .venv/runtime ## print the sandbox's environment: eval "$(make env)" [STACK=local]
 	@$(IN_VENV) sandbox env --stack $(STACK)
@@ -38,6 +42,15 @@ repair: .venv/runtime ## release what a killed `pulumi up` left behind [STACK=lo
 
 troubleshoot: .venv/runtime ## say what is wrong, and what to do, without changing anything [STACK=local]
 	@$(IN_VENV) operations.troubleshoot --stack $(STACK)
+
+drift: .venv/runtime ## say what on the cluster is not what Pulumi and Helm made it, without changing anything [STACK=local]
+	@$(IN_VENV) operations.drift --stack $(STACK)
+
+backup: .venv/runtime ## save everything now, beside what is saved on schedule [STACK=local]
+	@$(IN_VENV) operations.backups.backup --stack $(STACK)
+
+restore: .venv/runtime ## bring a part back from its backup; without PART, list them [STACK=local] [PART=] [SNAPSHOT=latest] [OVERWRITE=1]
+	@$(IN_VENV) operations.backups.restore --stack $(STACK) --snapshot $(SNAPSHOT) $(if $(PART),--part $(PART)) $(if $(OVERWRITE),--overwrite)
 
 charts: .venv/runtime ## download the chart archives into .charts/, digests checked
 	@$(IN_VENV) operations.charts

@@ -2,8 +2,8 @@
 
 Environment: BACKUP_STORAGE, restic's address of the bucket, RESTIC_PASSWORD, BACKUP_INTERVAL_SECONDS,
 BACKUP_RETENTION_DAYS; BACKUP_WORK, a folder for copies; BACKUP_LISTEN, host:port for metrics; BACKUP_BUCKET, for
-Elasticsearch. Of a part only: PROMETHEUS_DATA, POD_NAME; GRAFANA_DATABASE; ALERTMANAGER_URL, WEB_LOGIN; and with the
-name of an Elasticsearch cluster in capitals: MANGAKAI_LOGS_URL, …_LOGIN, …_AUTHORITY.
+Elasticsearch. Of a part only: PROMETHEUS_DATA, POD_NAME; GRAFANA_DATABASE; ALERTMANAGER_URL, WEB_LOGIN; and with
+the name of an Elasticsearch cluster in capitals: MANGAKAI_LOGS_URL, …_LOGIN, …_AUTHORITY. `save manifest` reads a line.
 Exit status: 0, or 1 with the reason on stderr.
 """
 
@@ -20,6 +20,7 @@ from . import BackupError
 from .blocks import Blocks
 from .database import Database
 from .elasticsearch import Elasticsearch
+from .manifest import Manifest
 from .part import Part
 from .repository import Repository
 from .saved_by_restic import SavedByRestic
@@ -29,7 +30,8 @@ from .snapshot import Backup, choose
 from .web import Web
 
 PATTERNS = {"mangakai-logs": "mangakai-logs-*", "mangakai-traces": "mangakai-jaeger-*"}
-PARTS = ["prometheus", "grafana", "alertmanager", *PATTERNS]
+RUN = ["prometheus", "grafana", "alertmanager", *PATTERNS]
+PARTS = [*RUN, "manifest"]
 
 say = functools.partial(print, flush=True)
 
@@ -51,6 +53,8 @@ def _part(name: str, environment: Mapping[str, str]) -> tuple[Part, str]:
     work = Path(environment["BACKUP_WORK"])
     if name == "grafana":
         return Database(Path(environment["GRAFANA_DATABASE"]), work), "grafana/database"
+    if name == "manifest":
+        return Manifest(sys.stdin.readline, work), "backup/manifest"
     alertmanager = Web(environment["ALERTMANAGER_URL"], environment.get("WEB_LOGIN", ""))
     return Silences(alertmanager, work), "backup/silences"
 
@@ -109,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_ in {"run": "save on schedule, for ever", "set-up": "let Elasticsearch save itself"}.items():
         command = commands.add_parser(name, help=help_)
-        command.add_argument("parts", nargs="+", choices=PARTS if name == "run" else list(PATTERNS), metavar="PART")
+        command.add_argument("parts", nargs="+", choices=RUN if name == "run" else list(PATTERNS), metavar="PART")
     for name, help_ in {"save": "save now", "list": "the backups as JSON", "restore": "bring a backup back"}.items():
         command = commands.add_parser(name, help=help_)
         command.add_argument("part", choices=PARTS)

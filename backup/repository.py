@@ -1,7 +1,6 @@
 """A restic repository: encrypted, incremental, checked. Each part has one of its own, and waits for nobody."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -12,6 +11,9 @@ from typing import Any
 from . import BackupError
 from .snapshot import Snapshot
 
+# restic itself tries for a quarter of an hour to reach a storage that is away.
+QUICK_SECONDS = 120.0
+_LONG_SECONDS = 6 * 3600.0
 _NO_REPOSITORY = 10
 # https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
 _NEWEST = "newest="
@@ -20,15 +22,15 @@ _NEWEST = "newest="
 class Repository:
     """The repository at `url`, written by `host`; restic's password and the storage's login are in the environment."""
 
-    def __init__(self, url: str, host: str, seconds: float = 3600, environment: Mapping[str, str] = os.environ) -> None:
-        self._host, self._seconds = host, seconds
+    def __init__(self, url: str, host: str, environment: Mapping[str, str]) -> None:
+        self._host = host
         self._environment = {**environment, "RESTIC_REPOSITORY": url}
 
     def open(self) -> None:
         """Make the repository if there is none, and release the locks of processes that are gone."""
-        if self._restic("cat", "config", accept=_NO_REPOSITORY) is None:
-            self._restic("init")
-        self._restic("unlock")
+        if self._restic("cat", "config", accept=_NO_REPOSITORY, seconds=QUICK_SECONDS) is None:
+            self._restic("init", seconds=QUICK_SECONDS)
+        self._restic("unlock", seconds=QUICK_SECONDS)
 
     def save(self, folder: Path, newest: float) -> Snapshot:
         """Save what is in `folder`; `newest` is the time of its newest data."""
@@ -40,7 +42,7 @@ class Repository:
 
     def snapshots(self) -> list[Snapshot]:
         """Return what is in the repository, the oldest first."""
-        found = json.loads(self._restic("snapshots") or "[]")
+        found = json.loads(self._restic("snapshots", seconds=QUICK_SECONDS) or "[]")
         return sorted((_snapshot(each) for each in found), key=lambda snapshot: snapshot.made)
 
     def thin_out(self, days: int) -> None:
@@ -56,15 +58,15 @@ class Repository:
         shutil.rmtree(folder, ignore_errors=True)
         self._restic("restore", f"{snapshot.id}:{snapshot.source}", "--target", str(folder), "--verify")
 
-    def _restic(self, *arguments: str, accept: int = 0) -> str | None:
+    def _restic(self, *arguments: str, accept: int = 0, seconds: float = _LONG_SECONDS) -> str | None:
         """Run restic and return what it printed, or None where its exit status is `accept`."""
         command = ["restic", "--json", "--retry-lock", "5m", *arguments]
         try:
             done = subprocess.run(
-                command, env=self._environment, capture_output=True, text=True, timeout=self._seconds, check=False
+                command, env=self._environment, capture_output=True, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
-            raise BackupError(f"restic {arguments[0]}: not done after {self._seconds:.0f} s") from None
+            raise BackupError(f"restic {arguments[0]}: not done after {seconds:.0f} s") from None
         if done.returncode == 0:
             return done.stdout
         if accept and done.returncode == accept:

@@ -5,34 +5,16 @@ at, 2 wrong settings or usage.
 """
 
 import argparse
-import os
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
-from components.settings import Settings, SettingsError, kubeconfig, read_file
+from components.settings import SettingsError
+from operations.stack import read
 
 from . import runner, table
 from .checks import checks
 from .cluster import Cluster, Unreadable, late
 from .finding import exit_status
-
-_ROOT = Path(__file__).parent.parent.parent
-
-
-def _settings(stack: str) -> Settings:
-    """Return the settings of a stack whose cluster is the one at hand.
-
-    Raises:
-        SettingsError: they are wrong, or the kubeconfig leads to another cluster.
-    """
-    # Where `pulumi` itself finds it: the sandbox has files of its own.
-    other = Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", ""))
-    name = f"Pulumi.{stack}.yaml"
-    settings = read_file(other if other.name == name else _ROOT / name)
-    if problems := kubeconfig.problems(settings.cluster):
-        raise SettingsError(stack, problems)
-    return settings
 
 
 def _connect(context: str, timeout: float) -> Cluster:
@@ -52,7 +34,7 @@ def main() -> int:
     arguments = parser.parse_args()
     stack, timeout, now = arguments.stack, arguments.timeout, datetime.now(UTC)
     try:
-        settings = _settings(stack)
+        settings = read(stack)
         try:
             # Beside the rest too: a kubeconfig may run a program for the login, which has no time limit.
             cluster = runner.start(lambda: _connect(settings.cluster.context, timeout)).result(timeout)

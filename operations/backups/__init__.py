@@ -1,0 +1,1 @@
+"""Backups by hand, and what brings them back: `make backup`, `make restore`."""
