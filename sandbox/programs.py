@@ -159,7 +159,7 @@ ECK_OPERATOR = _program(
     Group.CLUSTER, CLUSTER_MODULE, "github.com/elastic/cloud-on-k8s/v3/cmd", "3.5.0", name="eck-operator"
 )
 JAEGER_OPERATOR = _program(Group.CLUSTER, JAEGER_OPERATOR_MODULE, "github.com/jaegertracing/jaeger-operator", "1.65.0")
-# Only tests use Helm, but the provider is compiled from the same packages: it costs seconds here, minutes alone.
+# Previews render with Helm. The provider is compiled from the same packages: it costs seconds here, minutes alone.
 HELM = _program(Group.ENGINE, PROVIDER_MODULE, "helm.sh/helm/v3/cmd/helm", "3.18.6")
 PROMETHEUS = _program(Group.TESTING, CLUSTER_MODULE, "github.com/prometheus/prometheus/cmd/prometheus", "3.14.0")
 PROMTOOL = _program(Group.TESTING, CLUSTER_MODULE, "github.com/prometheus/prometheus/cmd/promtool", "3.14.0")

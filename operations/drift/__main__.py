@@ -1,0 +1,87 @@
+"""Say what on the cluster is not what Pulumi and Helm made it, without changing anything: `make drift STACK=…`.
+
+A refresh does not look into Releases. Here each object of a Release's manifest and of Pulumi's state is applied in a
+dry run by the API server, and the result is compared with the object that is there.
+
+Exit statuses: 0 no drift, 3 drift, 1 the stack or its cluster could not be looked at, 2 wrong settings or usage.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from components.settings import SettingsError
+from operations import stack as stacks
+from operations.troubleshoot.cluster import Missing, Unreadable
+
+from .compare import ABSENT, Difference, differences
+from .expected import RELEASE, Expected, manifest, objects, releases
+from .server import Refused, Server
+from .show import as_json, as_text
+
+_ROOT = Path(__file__).parent.parent.parent
+_AT_ONCE = 8
+FOUND = 3
+
+
+def _state(stack: str) -> Any:
+    command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack, "--non-interactive"]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Unreadable(f"the state of stack {stack} cannot be read", done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+def _made(server: Server, state: Any) -> Iterator[Expected]:
+    yield from objects(state)
+    for release in releases(state):
+        record = server.record(release)
+        # Else there is nothing that could be looked for but the release itself.
+        yield from manifest(release, record) if record else [release.expected]
+
+
+def _looked_at(server: Server, expected: Expected) -> list[Difference]:
+    if expected.manifest["kind"] == RELEASE:
+        return [Difference("", "the release", ABSENT)]
+    try:
+        path = server.path(expected)
+        live = server.get(path)
+    except Missing:
+        return [Difference("", "the object", ABSENT)]
+    try:
+        return differences(expected.manifest, server.applied(path, expected.manifest), live)
+    except Refused as error:
+        return [Difference("", "the object", f"nothing that it could become: {error}")]
+
+
+def main() -> int:
+    """Look, and show what was found. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="make drift", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stack", required=True, help="whose objects are looked at; the kubeconfig must lead there")
+    parser.add_argument("--json", action="store_true", help="print what differs as JSON")
+    arguments = parser.parse_args()
+    try:
+        server = Server(stacks.read(arguments.stack).cluster.context)
+        made = list(_made(server, _state(arguments.stack)))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(lambda one: (one, _looked_at(server, one)), made))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Unreadable as error:
+        print(f"drift: {error}: {error.remedy}", file=sys.stderr)
+        return 1
+    drift = [(expected, differing) for expected, differing in found if differing]
+    print((as_json if arguments.json else as_text)(arguments.stack, drift, len(made)))
+    return FOUND if drift else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

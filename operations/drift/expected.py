@@ -1,0 +1,95 @@
+"""What should be on the cluster: the objects in Pulumi's state, and those in the manifests of its Releases."""
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]
+
+# How the engine marks a secret in its state.
+_MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+_HELM = "kubernetes:helm.sh/v3:Release"
+RELEASE = "Release"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An object as it was made; `owner` says by whom, `namespace` is where it lies if it does not say so itself."""
+
+    owner: str
+    manifest: Object
+    namespace: str
+    secret: bool
+
+
+@dataclass(frozen=True)
+class Release:
+    """A Helm release of the stack."""
+
+    name: str
+    namespace: str
+
+    @property
+    def expected(self) -> Expected:
+        """The release itself, as if it were an object."""
+        metadata = {"name": self.name, "namespace": self.namespace}
+        return Expected("Pulumi", {"kind": RELEASE, "metadata": metadata}, self.namespace, secret=False)
+
+
+def objects(state: Mapping[str, Any]) -> Iterator[Expected]:
+    """Return the Kubernetes objects that the state says are there, with their inputs."""
+    for resource in _resources(state):
+        inputs = resource.get("inputs", {})
+        if resource["type"].startswith("kubernetes:") and "kind" in inputs:
+            revealed, secret = _reveal(inputs)
+            made = _reveal(resource.get("outputs", {}))[0].get("metadata") or {}
+            # The engine's own.
+            revealed = {key: value for key, value in revealed.items() if not key.startswith("__")}
+            revealed["metadata"] = {**revealed.get("metadata", {}), "name": made.get("name")}
+            hidden = secret or revealed["kind"] == "Secret"
+            yield Expected("Pulumi", revealed, made.get("namespace") or "default", hidden)
+
+
+def releases(state: Mapping[str, Any]) -> list[Release]:
+    """Return the Releases in the state."""
+    found = [_reveal(resource["inputs"])[0] for resource in _resources(state) if resource["type"] == _HELM]
+    return [Release(inputs["name"], inputs["namespace"]) for inputs in found]
+
+
+def manifest(release: Release, record: str) -> Iterator[Expected]:
+    """Return the objects that a release consists of.
+
+    Args:
+        release: which.
+        record: what Helm keeps of it, as it lies in its Secret.
+    """
+    # Kubernetes encodes what a Secret holds, and Helm has done so before.
+    text = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(record))))["manifest"]
+    for document in yaml.safe_load_all(text):
+        for item in document["items"] if document and document["kind"] == "List" else [document]:
+            if item:
+                yield Expected(f"Release {release.name}", item, release.namespace, item["kind"] == "Secret")
+
+
+def _resources(state: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+    """Return the resources that are managed; one that is read only, or to be deleted, is not."""
+    every = state["deployment"].get("resources") or []
+    return [one for one in every if one.get("custom") and not one.get("external") and not one.get("delete")]
+
+
+def _reveal(value: Any) -> tuple[Any, bool]:
+    """Return a value without the engine's marks, and whether anything in it is secret."""
+    if isinstance(value, dict):
+        if value.get(_MARK) == _SECRET:
+            return json.loads(value["plaintext"]), True
+        pairs = {key: _reveal(inner) for key, inner in value.items()}
+        return {key: inner for key, (inner, _) in pairs.items()}, any(secret for _, secret in pairs.values())
+    if isinstance(value, list):
+        items = [_reveal(inner) for inner in value]
+        return [inner for inner, _ in items], any(secret for _, secret in items)
+    return value, False

@@ -1,0 +1,89 @@
+"""The API server, asked what an apply would make of an object: nothing is changed."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from operations.troubleshoot.cluster import Cluster, Missing, Unreadable
+
+from .expected import Expected, Object, Release
+
+# Of its own, so that what others have written is a conflict that this one wins, and nothing is taken from anybody.
+_MANAGER = "mangakai-monitoring-drift"
+_TIMEOUT = 30.0  # seconds
+
+
+class Refused(Exception):  # noqa: N818  it is what was found, no error of ours
+    """The API server would not take an object as it was made; the message is its own."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    plural: str
+    namespaced: bool
+
+
+class Server(Cluster):
+    """The API server of a context of the kubeconfig."""
+
+    def __init__(self, context: str) -> None:
+        super().__init__(context, _TIMEOUT)
+        self._kinds: dict[str, Mapping[str, _Kind]] = {}
+
+    def record(self, release: Release) -> str | None:
+        """Return what Helm keeps of the revision of a release that is deployed."""
+        selector = f"owner=helm,status=deployed,name={release.name}"
+        found = self.items("secrets", release.namespace, labelSelector=selector)
+        return found[-1]["data"]["release"] if found else None
+
+    def path(self, expected: Expected) -> str:
+        """Return where an object lies; one that names no namespace is given its own.
+
+        Raises:
+            Missing: the API server does not know its kind.
+        """
+        version, kind = expected.manifest["apiVersion"], expected.manifest["kind"]
+        root = f"/{'apis' if '/' in version else 'api'}/{version}"
+        if root not in self._kinds:
+            listed = [item for item in self.get(root)["resources"] if "/" not in item["name"]]
+            self._kinds[root] = {item["kind"]: _Kind(item["name"], item["namespaced"]) for item in listed}
+        if kind not in self._kinds[root]:
+            raise Missing(f"the API server knows no {kind} in {version}", "see what is missing: pulumi preview --diff")
+        metadata, of_kind = expected.manifest["metadata"], self._kinds[root][kind]
+        namespace = ""
+        if of_kind.namespaced:
+            metadata["namespace"] = metadata.get("namespace") or expected.namespace
+            namespace = f"/namespaces/{metadata['namespace']}"
+        return f"{root}{namespace}/{of_kind.plural}/{metadata['name']}"
+
+    def applied(self, path: str, manifest: Object) -> Object:
+        """Return what an apply of `manifest` would make of the object at `path`.
+
+        Raises:
+            Refused: it would be refused.
+            Unreadable: there is no answer.
+        """
+        request = self._client.param_serialize(
+            "PATCH",
+            path,
+            query_params=[("dryRun", "All"), ("fieldManager", _MANAGER), ("force", "true")],
+            header_params={"Accept": "application/json", "Content-Type": "application/apply-patch+yaml"},
+            # As it is: the API server reads YAML, which has no surrogates for what JSON escapes by two.
+            body=json.dumps(manifest, ensure_ascii=False).encode(),
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = self._client.call_api(*request, _request_timeout=self.timeout)
+            body: Any = json.loads(answer.read())  # type: ignore[no-untyped-call]
+        except (ApiException, HTTPError) as error:
+            raise self._unreachable(str(error)) from error
+        if answer.status == http.client.FORBIDDEN:
+            raise Unreadable(body["message"], "have the right to patch it given to you: docs/ci.md")
+        if answer.status >= http.client.BAD_REQUEST:
+            raise Refused(body["message"])
+        return dict(body)
