@@ -38,8 +38,9 @@ class Elasticsearch:
         settings = {"bucket": bucket, "base_path": self.part}
         self._cluster.call("PUT", f"/_snapshot/{_REPOSITORY}", {"type": "s3", "settings": settings})
         yield f"repository {_REPOSITORY}: s3://{bucket}/{self.part} can be written to by every node"
-        hours = f"{self._interval / 3600:.0f}h"
-        for policy, schedule, kept in ((_RECENT, hours, "1d"), (_DAILY, "0 30 1 * * ?", f"{days}d")):
+        hours = round(self._interval / 3600)
+        often = "0 0 0 * * ?" if hours == 24 else f"0 0 0/{hours} * * ?"
+        for policy, schedule, kept in ((_RECENT, often, "1d"), (_DAILY, "0 30 1 * * ?", f"{days}d")):
             self._cluster.call(
                 "PUT",
                 f"/_slm/policy/{policy}",
@@ -121,8 +122,12 @@ class Elasticsearch:
 
     def _whole(self, indices: list[str]) -> bool:
         """Return whether every shard of the indices is there once."""
-        health = self._cluster.call("GET", f"/_cluster/health/{','.join(indices)}?level=indices")
-        return all(health["indices"].get(index, {}).get("status") in ("yellow", "green") for index in indices)
+        # Not by the colour: an index is yellow already while its shards come out of a snapshot.
+        health = self._cluster.call("GET", f"/_cluster/health/{','.join(indices)}?level=indices")["indices"]
+        return all(
+            index in health and health[index]["active_primary_shards"] == health[index]["number_of_shards"]
+            for index in indices
+        )
 
     def _until(self, done: Callable[[], bool], what: str) -> None:
         for _ in range(round(_WAIT_SECONDS / _PAUSE)):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import http
 import json
 import ssl
@@ -110,16 +109,7 @@ class ApiServer:
         if "stdin" in query and query["stdin"][0].lower() == "true":
             message = await connection.recv()
             line = (message.encode() if isinstance(message, str) else message).removeprefix(STDIN)
-        program = functools.partial(
-            subprocess.run,
-            [sys.executable, *command],
-            cwd=ROOT,
-            env=dict(self._environments[name]),
-            input=line,
-            capture_output=True,
-            check=False,
-        )
-        done: subprocess.CompletedProcess[bytes] = await asyncio.to_thread(program)
+        done = await asyncio.to_thread(self._run, name, command, line)
         outputs = {STDOUT: done.stdout, STDERR: done.stderr}
         for channel, content in outputs.items():
             if content:
@@ -131,3 +121,8 @@ class ApiServer:
             ended = {"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": causes}}
         await connection.send(STATUS + json.dumps(ended).encode())
         await connection.close()
+
+    def _run(self, name: str, command: list[str], line: bytes) -> "subprocess.CompletedProcess[bytes]":
+        environment = dict(self._environments[name])
+        program = [sys.executable, *command]
+        return subprocess.run(program, cwd=ROOT, env=environment, input=line, capture_output=True, check=False)

@@ -15,6 +15,7 @@ public final class Main {
             // A disk that is nearly full is no reason to lock an index of a test.
             settings.put("cluster.routing.allocation.disk.threshold_enabled", false);
             settings.put("script.painless.regex.enabled", "true");
+            settings.putList("path.repo", List.of(folder + "/snapshots"));
             // As long as Logstash lets grok try.
             settings.put("ingest.grok.watchdog.max_execution_time", "30s");
         });

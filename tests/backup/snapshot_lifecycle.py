@@ -1,0 +1,95 @@
+"""Makes of OpenSearch what the backups ask of Elasticsearch: its snapshot lifecycle management, and `s3` repositories.
+
+Elasticsearch itself cannot be had from a registry. Snapshots are made and restored by the real node behind this, into a
+folder; what is answered here follows Elastic's reference of the SLM API.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.logs.opensearch import Node
+
+Answer = tuple[int, Any]
+
+
+class SnapshotLifecycle:
+    """What Elasticsearch has and OpenSearch has not, in front of `node`. `failing` is why the next snapshots fail."""
+
+    def __init__(self, node: Node, port: int) -> None:
+        self._node, self._port = node, port
+        self.url = f"http://127.0.0.1:{port}"
+        self.repository: dict[str, Any] = {}
+        self.policies: dict[str, Any] = {}
+        self.requests: list[str] = []
+        self.failing = ""
+
+    def answer(self, method: str, path: str, content: Any) -> Answer:
+        """Answer a request."""
+        self.requests.append(f"{method} {path}")
+        match method, path.partition("?")[0].strip("/").split("/"):
+            case "PUT", ["_snapshot", "backup"]:
+                self.repository = content
+                location = {"type": "fs", "settings": {"location": content["settings"]["base_path"]}}
+                return self._node.call(method, path, location)
+            case "PUT", ["_slm", "policy", name]:
+                self.policies[name] = {"policy": content}
+                return 200, {"acknowledged": True}
+            case "GET", ["_slm", "policy", name]:
+                return 200, {name: self.policies[name]}
+            case "PUT", ["_slm", "policy", name, "_execute"]:
+                return 200, {"snapshot_name": self.execute(name)}
+            case "GET", ["_snapshot", "backup", _]:
+                return self._node.call(method, path.partition("?")[0])
+            case "POST", ["_snapshot", "backup", _, "_restore"]:
+                # OpenSearch knows no lifecycle, and refuses its settings.
+                settings = {"index.lifecycle.indexing_complete": True}
+                assert content.pop("index_settings", settings) == settings
+        return self._node.call(method, path, content)
+
+    def execute(self, name: str) -> str:
+        """Make a snapshot by a policy, and return its name."""
+        policy = self.policies[name]
+        snapshot = f"{name}-{time.time_ns()}"
+        times = {"snapshot_name": snapshot, "start_time": round(time.time() * 1000), "time": round(time.time() * 1000)}
+        if self.failing:
+            policy["last_failure"] = {**times, "details": self.failing}
+            return snapshot
+        config = {**policy["policy"]["config"], "indices": ",".join(policy["policy"]["config"]["indices"])}
+        self._node.ask("PUT", f"/_snapshot/backup/{snapshot}?wait_for_completion=true", config)
+        policy["last_success"] = times
+        return snapshot
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve until the context ends."""
+        lifecycle = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, answer = lifecycle.answer(self.command, self.path, json.loads(body) if body else None)
+                text = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_PUT = do_POST = _answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                """Tests look at `requests`."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
