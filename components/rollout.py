@@ -41,12 +41,16 @@ def way_out(errors: Iterable[str], release: str, namespace: str) -> list[str]:
         namespace: of the release.
     """
     names = sorted({name for error in errors for name in _IMMUTABLE.findall(error)})
-    return [
-        f"release {release}: StatefulSet {name} has to be made anew for this, around its pods: "
-        f"kubectl -n {namespace} delete statefulset {name} --cascade=orphan, then pulumi up. "
+    return [f"release {release}: {make_anew(name, namespace)}" for name in names]
+
+
+def make_anew(stateful_set: str, namespace: str) -> str:
+    """Return how to change what Kubernetes does not change in a StatefulSet that is there."""
+    return (
+        f"StatefulSet {stateful_set} has to be made anew for this, around its pods: "
+        f"kubectl -n {namespace} delete statefulset {stateful_set} --cascade=orphan, then pulumi up. "
         "A larger volume: its claims first, see docs/runbooks/volume-filling.md"
-        for name in names
-    ]
+    )
 
 
 def make_way(client: api.ApiClient, release: str, namespace: str) -> list[str]:

@@ -13,7 +13,6 @@ import functools
 import json
 import operator
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,22 +24,20 @@ from typing import Any
 import yaml
 
 from components.charts import PINS, archive
+from operations.helm import HelmError, helm, template
 from operations.manifest_diff import differences, read
+from operations.program import configuration, run
 from sandbox.build import BuildError, ensure
-from sandbox.programs import HELM, KUBE_APISERVER
+from sandbox.programs import HELM
 from sandbox.progress import Progress
 from sandbox.stand_ins import STAND_INS
-from tests.program import run
 
+ROOT = Path(__file__).parent.parent
 STACKS = ("local", "staging", "prod")
 
 
 class CheckError(Exception):
     """The check cannot be made; the message says why, and what to do."""
-
-
-class HelmError(Exception):
-    """Helm or a chart refuses something; the message is what it says."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,9 @@ def releases_of(stacks: Sequence[str]) -> list[Release]:
     with tempfile.TemporaryDirectory() as empty:
         charts = {str(archive(empty, chart)): chart for chart in PINS}
         for stack in stacks:
-            resources = run(stack, Path(empty)).of_type("kubernetes:helm.sh/v3:Release")
+            resources = run(ROOT, stack, configuration(ROOT, stack), Path(empty)).of_type(
+                "kubernetes:helm.sh/v3:Release"
+            )
             for inputs in sorted((resource.inputs for resource in resources), key=lambda one: str(one["name"])):
                 release = Release(
                     stack, inputs["name"], charts[inputs["chart"]], inputs["namespace"], inputs.get("values", {})
@@ -123,7 +122,7 @@ def _must_be_official(charts: Path) -> None:
     if missing:
         raise CheckError(f"chart archives are missing in {charts}: {', '.join(missing)}. Run: make charts")
     for chart, pin in PINS.items():
-        version = yaml.safe_load(_helm("show", "chart", str(archive(str(charts), chart))))["version"]
+        version = yaml.safe_load(helm("show", "chart", str(archive(str(charts), chart))))["version"]
         if version != pin.version:
             raise CheckError(f"{archive(str(charts), chart)} is version {version}, and {pin.version} is pinned")
 
@@ -187,16 +186,7 @@ def _render(release: Release, chart: Path, values: dict[str, Any]) -> str:
     Raises:
         HelmError: the chart refuses them.
     """
-    # Helm built as a library of the provider takes itself for a client of Kubernetes 1.20, which charts refuse.
-    where = ["--namespace", release.namespace, "--kube-version", KUBE_APISERVER.version]
-    return _helm("template", release.name, str(chart), *where, "--values", "-", text=json.dumps(values))
-
-
-def _helm(*arguments: str, text: str = "") -> str:
-    done = subprocess.run([HELM.path, *arguments], input=text, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HelmError(done.stderr.strip())
-    return done.stdout
+    return template(release.name, release.namespace, chart, values)
 
 
 def main() -> int:

@@ -75,9 +75,14 @@ def differences(official: Manifests, stand_in: Manifests) -> list[Difference]:
     return [
         Difference(name, field, *values)
         for name in sorted({*official, *stand_in})
-        for field, *values in _compare(_normal(official.get(name)), _normal(stand_in.get(name)), "")
+        for field, *values in fields(official.get(name), stand_in.get(name))
         if not any(fnmatch(field, pattern) for pattern in INTENDED)
     ]
+
+
+def fields(one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each field in which two objects differ for the API server, with its two values."""
+    yield from _compare(_normal(one), _normal(other), "")
 
 
 def _compare(official: Any, stand_in: Any, field: str) -> Iterator[tuple[str, Any, Any]]:

@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    """Run one command. Returns 0, the engine's exit status, 1 where the sandbox fails, or 2 for a wrong machine."""
+    """Run one command. Returns its exit status, 1 where the sandbox fails, or 2 for a wrong machine."""
     parser = argparse.ArgumentParser(prog="make", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in COMMANDS.items():
@@ -29,8 +29,7 @@ def main() -> int:
         command.add_argument("--stack", default="local", help="the stack (default: local)")
         if name in ("up", "preview"):
             command.add_argument("--charts", type=Path, help="a directory with chart archives, instead of stand-ins")
-        if name == "up":
-            command.add_argument("--json", action="store_true", help="print the table of URLs as JSON")
+            command.add_argument("--json", action="store_true", help="print the table of URLs, or the changes, as JSON")
         if name == "demo":
             command.add_argument("--fault", choices=FAULTS, help="what goes wrong; without it, nothing does")
             command.add_argument("--speed", type=float, default=6, help="by which durations are divided (default: 6)")
@@ -41,7 +40,7 @@ def main() -> int:
             case "up":
                 return session.up(sandbox, arguments.stack, arguments.charts, arguments.json)
             case "preview":
-                return session.preview(sandbox, arguments.stack, arguments.charts)
+                return session.preview(sandbox, arguments.stack, arguments.charts, arguments.json)
             case "demo":
                 from sandbox.demo.show import demo  # needs what only the development environment has
 

@@ -1,5 +1,6 @@
 """What a user does with a sandbox: bring a stack up on it, preview one, take everything down."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from components.charts import PINS, archive
 from components.settings import secrets
+from operations.preview.show import deployed
 from operations.repair import repair
 from sandbox import cluster, operators, preflight, processes, stand_ins, table
 from sandbox.build import ensure, missing
@@ -91,20 +93,26 @@ def shell(sandbox: Sandbox, stack: str) -> str:
     return exports(environment(sandbox, stack))
 
 
-def preview(sandbox: Sandbox, stack: str, charts: Path | None) -> int:
-    """Show what `pulumi up` would change in `stack`, object by object. Returns the engine's exit status.
+def preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
+    """Show what `pulumi up` would change in `stack`, object by object. Returns the exit status of the preview.
 
     Where another stack is up, whose objects have the same names, it is previewed on an empty cluster beside it.
     """
     others = _others(sandbox, stack)
     if not others:
-        return _pulumi(_ready(sandbox, stack, charts), "preview", "--diff")
+        return _preview(sandbox, stack, charts, as_json)
     print(f"Stack {others[0]} is on the sandbox: {stack} is previewed on a cluster of its own.", file=sys.stderr)
     beside = Sandbox(sandbox.directory.with_name(".sandbox-preview"), ports_from(max(sandbox.ports) + 1))
     try:
-        return _pulumi(_ready(beside, stack, charts), "preview", "--diff")
+        return _preview(beside, stack, charts, as_json)
     finally:
         cluster.remove(beside)
+
+
+def _preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
+    with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        variables = _ready(sandbox, stack, charts)
+    return deployed(stack, variables, CHECKOUT, as_json)
 
 
 def down(sandbox: Sandbox) -> int:

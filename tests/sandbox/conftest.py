@@ -151,7 +151,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = directory / "project"
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, tracked.split("\0")):
-        if (CHECKOUT / name).is_file() and not name.startswith(("tests/", "sandbox/programs/", "docs/")):
+        if (CHECKOUT / name).is_file() and not name.startswith(("tests/", "docs/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(CHECKOUT / name, folder / name)
     (folder / ".venv").symlink_to(CHECKOUT / ".venv")
