@@ -11,6 +11,7 @@ SPEED ?= 6
 PART ?=
 SNAPSHOT ?= latest
 OVERWRITE ?=
+BUCKET ?=
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
 
@@ -49,8 +50,8 @@ drift: .venv/runtime ## say what on the cluster is not what Pulumi and Helm made
 backup: .venv/runtime ## save everything now, beside what is saved on schedule [STACK=local]
 	@$(IN_VENV) operations.backups.backup --stack $(STACK)
 
-restore: .venv/runtime ## bring a part back from its backup; without PART, list them [STACK=local] [PART=] [SNAPSHOT=latest] [OVERWRITE=1]
-	@$(IN_VENV) operations.backups.restore --stack $(STACK) --snapshot $(SNAPSHOT) $(if $(PART),--part $(PART)) $(if $(OVERWRITE),--overwrite)
+restore: .venv/runtime ## bring a part back from its backup; without PART, list them [STACK=local] [PART=] [SNAPSHOT=latest] [OVERWRITE=1] [BUCKET=another]
+	@$(IN_VENV) operations.backups.restore --stack $(STACK) --snapshot $(SNAPSHOT) $(if $(PART),--part $(PART)) $(if $(OVERWRITE),--overwrite) $(if $(BUCKET),--bucket $(BUCKET))
 
 charts: .venv/runtime ## download the chart archives into .charts/, digests checked
 	@$(IN_VENV) operations.charts

@@ -33,7 +33,8 @@ domain, saved = None, None
 if settings.aws:
     from components.aws import Aws, AwsArgs
 
-    aws_args = AwsArgs(settings.aws, settings.cluster, volumes, web, settings.prometheus.remote_write, provider)
+    store, other = settings.prometheus.remote_write, settings.backup.other_bucket
+    aws_args = AwsArgs(settings.aws, settings.cluster, volumes, web, store, other, provider)
     aws = Aws("aws", aws_args, after())
     ground.append(aws)
     domain = aws.domain

@@ -36,12 +36,15 @@ PARTS = [*RUN, "manifest"]
 say = functools.partial(print, flush=True)
 
 
-def backup(name: str, environment: Mapping[str, str]) -> Backup:
-    """Return what makes the backups of a part."""
+def backup(name: str, environment: Mapping[str, str], other_bucket: str = "") -> Backup:
+    """Return what makes the backups of a part, or reads them from the bucket of another stack."""
     if name in PATTERNS:
-        return elasticsearch(name, environment)
+        return elasticsearch(name, environment, other_bucket)
     part, path = _part(name, environment)
-    repository = Repository(f"{environment['BACKUP_STORAGE']}/{path}", Path(path).name, environment=environment)
+    storage = environment["BACKUP_STORAGE"]
+    if other_bucket:
+        storage = f"{storage.rpartition('/')[0]}/{other_bucket}"
+    repository = Repository(f"{storage}/{path}", Path(path).name, environment, read_only=bool(other_bucket))
     interval, days = float(environment["BACKUP_INTERVAL_SECONDS"]), int(environment["BACKUP_RETENTION_DAYS"])
     return SavedByRestic(name, part, repository, interval, days)
 
@@ -59,14 +62,14 @@ def _part(name: str, environment: Mapping[str, str]) -> tuple[Part, str]:
     return Silences(alertmanager, work), "backup/silences"
 
 
-def elasticsearch(name: str, environment: Mapping[str, str]) -> Elasticsearch:
+def elasticsearch(name: str, environment: Mapping[str, str], other_bucket: str = "") -> Elasticsearch:
     """Return what watches a cluster's snapshots."""
     prefix = name.upper().replace("-", "_")
     url, login, authority = (environment[f"{prefix}_{what}"] for what in ("URL", "LOGIN", "AUTHORITY"))
     web = Web(url, login, Path(authority) if authority else None)
     interval = float(environment["BACKUP_INTERVAL_SECONDS"])
     # The first index of the logs has the same name on each cluster, and an alias to write to; Jaeger's are of a day.
-    return Elasticsearch(name, web, PATTERNS[name], interval, rename=name == "mangakai-logs")
+    return Elasticsearch(name, web, PATTERNS[name], interval, name == "mangakai-logs", other_bucket)
 
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:
@@ -96,7 +99,7 @@ def _do(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
             for line in elasticsearch(name, environment).set_up(environment["BACKUP_BUCKET"], days):
                 say(f"{name}: {line}")
         return
-    one = backup(options.part, environment)
+    one = backup(options.part, environment, getattr(options, "bucket", ""))
     if options.command == "save":
         say(json.dumps(asdict(one.save())))
     elif options.command == "list":
@@ -117,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, help_ in {"save": "save now", "list": "the backups as JSON", "restore": "bring a backup back"}.items():
         command = commands.add_parser(name, help=help_)
         command.add_argument("part", choices=PARTS)
+        if name != "save":
+            command.add_argument("--bucket", default="", help="of another stack, that may be read")
         if name == "restore":
             command.add_argument("--snapshot", default="latest", help="latest, an id, or the last one up to a time")
             command.add_argument("--overwrite", action="store_true", help="live data may be overwritten")

@@ -8,7 +8,7 @@ from . import BackupError
 from .snapshot import Snapshot
 from .web import Web
 
-_REPOSITORY = "backup"
+_REPOSITORY, _OTHER = "backup", "other"
 _RECENT, _DAILY = "recent", "daily"
 _RESTORED = "restored-"
 _WAIT_SECONDS, _PAUSE = 3600.0, 2.0
@@ -18,6 +18,7 @@ class Elasticsearch:
     """A cluster whose indices of the name `pattern` are saved each `interval` seconds.
 
     With `rename`, a restored index gets another name: there is one of its own under the old name on every new cluster.
+    With `other_bucket`, snapshots are those of another stack, and can only be restored.
     """
 
     def __init__(
@@ -27,16 +28,18 @@ class Elasticsearch:
         pattern: str,
         interval: float,
         rename: bool,
+        other_bucket: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.part, self.objective = name, 2 * interval
         self._cluster, self._pattern, self._interval, self._rename = cluster, pattern, interval, rename
-        self._sleep = sleep
+        self._sleep, self._repository = sleep, _OTHER if other_bucket else _REPOSITORY
+        if other_bucket:
+            self._register(_OTHER, {"bucket": other_bucket, "base_path": name, "readonly": True})
 
     def set_up(self, bucket: str, days: int) -> Iterator[str]:
         """Register the bucket, which every node tries at once, and put the policies; run again, it changes nothing."""
-        settings = {"bucket": bucket, "base_path": self.part}
-        self._cluster.call("PUT", f"/_snapshot/{_REPOSITORY}", {"type": "s3", "settings": settings})
+        self._register(_REPOSITORY, {"bucket": bucket, "base_path": self.part})
         yield f"repository {_REPOSITORY}: s3://{bucket}/{self.part} can be written to by every node"
         hours = round(self._interval / 3600)
         often = "0 0 0 * * ?" if hours == 24 else f"0 0 0/{hours} * * ?"
@@ -80,7 +83,7 @@ class Elasticsearch:
 
     def snapshots(self) -> list[Snapshot]:
         """Return the snapshots that succeeded, the oldest first."""
-        found = self._cluster.call("GET", f"/_snapshot/{_REPOSITORY}/_all?index_details=true")["snapshots"]
+        found = self._cluster.call("GET", f"/_snapshot/{self._repository}/_all?index_details=true")["snapshots"]
         good = (_read(each) for each in found if each["state"] == "SUCCESS")
         return sorted(good, key=lambda snapshot: snapshot.made)
 
@@ -98,10 +101,13 @@ class Elasticsearch:
             return
         for index in sorted(in_the_way - left):
             self._cluster.call("POST", f"/{index}/_close")
-        self._cluster.call("POST", f"/_snapshot/{_REPOSITORY}/{snapshot.id}/_restore", self._request(wanted))
+        self._cluster.call("POST", f"/_snapshot/{self._repository}/{snapshot.id}/_restore", self._request(wanted))
         self._until(lambda: self._whole([names[index] for index in wanted]), "the restored indices")
         for index in wanted:
             yield f"restored {index}" + (f" as {names[index]}" if names[index] != index else "")
+
+    def _register(self, repository: str, settings: dict[str, Any]) -> None:
+        self._cluster.call("PUT", f"/_snapshot/{repository}", {"type": "s3", "settings": settings})
 
     def _renamed(self, index: str) -> str:
         prefix = self._pattern.removesuffix("*")
@@ -137,7 +143,7 @@ class Elasticsearch:
         raise BackupError(f"{what}: not done after {_WAIT_SECONDS:.0f} s")
 
     def _found(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._cluster.call("GET", f"/_snapshot/{_REPOSITORY}/{name}?index_details=true")
+        answer: dict[str, Any] = self._cluster.call("GET", f"/_snapshot/{self._repository}/{name}?index_details=true")
         found: dict[str, Any] = answer["snapshots"][0]
         return found
 

@@ -20,10 +20,13 @@ _NEWEST = "newest="
 
 
 class Repository:
-    """The repository at `url`, written by `host`; restic's password and the storage's login are in the environment."""
+    """The repository at `url`, written by `host`; restic's password and the storage's login are in the environment.
 
-    def __init__(self, url: str, host: str, environment: Mapping[str, str]) -> None:
-        self._host = host
+    One that may only be read takes no lock.
+    """
+
+    def __init__(self, url: str, host: str, environment: Mapping[str, str], read_only: bool = False) -> None:
+        self._host, self._locks = host, ["--no-lock"] if read_only else ["--retry-lock", "5m"]
         self._environment = {**environment, "RESTIC_REPOSITORY": url}
 
     def open(self) -> None:
@@ -60,7 +63,7 @@ class Repository:
 
     def _restic(self, *arguments: str, accept: int = 0, seconds: float = _LONG_SECONDS) -> str | None:
         """Run restic and return what it printed, or None where its exit status is `accept`."""
-        command = ["restic", "--json", "--retry-lock", "5m", *arguments]
+        command = ["restic", "--json", *self._locks, *arguments]
         try:
             done = subprocess.run(
                 command, env=self._environment, capture_output=True, text=True, timeout=seconds, check=False

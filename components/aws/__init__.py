@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
+from ..settings.backup import OtherBucketSettings
 from ..settings.metrics import RemoteWriteSettings
 from ..settings.platform import AwsSettings, ClusterSettings, ExposureSettings, StorageSettings
 from .backup import Backup, BackupArgs
@@ -19,13 +20,14 @@ __all__ = ["Aws", "AwsArgs"]
 
 @dataclass(frozen=True)
 class AwsArgs:
-    """The account, the cluster in it, its storage, the ways in and out of it, and its provider."""
+    """The account, the cluster in it, its storage, the ways in and out of it, another bucket, and its provider."""
 
     settings: AwsSettings
     cluster: ClusterSettings
     storage: StorageSettings
     exposure: ExposureSettings
     remote_write: RemoteWriteSettings | None
+    other_bucket: OtherBucketSettings | None
     provider: kubernetes.Provider
 
 
@@ -63,7 +65,7 @@ class Aws(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, providers=[args.provider]),
         )
         backup = Backup("backup", BackupArgs(args.cluster.name, key.arn, args.storage.keep_data), on_aws)
-        roles_args = RolesArgs(args.cluster, args.settings, backup.arn, key.arn, args.remote_write)
+        roles_args = RolesArgs(args.cluster, args.settings, backup.arn, key.arn, args.other_bucket, args.remote_write)
         self.backup_bucket = backup.bucket
         self.role_arns = Roles("roles", roles_args, on_aws).arns
         domain = args.exposure.domain

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from ..names import BACKUP_PARTS, MONITORING
+from ..settings.backup import OtherBucketSettings
 from ..settings.metrics import RemoteWriteSettings
 from ..settings.platform import AwsSettings, ClusterSettings
 
@@ -18,12 +19,16 @@ _LISTS_UPLOADS = {"mangakai-logs", "mangakai-traces"}
 
 @dataclass(frozen=True)
 class RolesArgs:
-    """The cluster and its account, the bucket and the key of the backups, and where Prometheus writes to."""
+    """The cluster and its account, the bucket and the key of the backups, another one to restore from, if any.
+
+    And where Prometheus writes to.
+    """
 
     cluster: ClusterSettings
     settings: AwsSettings
     bucket_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
+    other_bucket: OtherBucketSettings | None
     remote_write: RemoteWriteSettings | None
 
 
@@ -49,6 +54,7 @@ class Roles(pulumi.ComponentResource):
         statements = pulumi.Output.all(args.bucket_arn, args.key_arn).apply(
             lambda arns: (
                 _backup_statements(part, args.cluster.region, *arns)
+                + restore_statements(part, args.cluster.region, args.other_bucket)
                 + (remote_write_statements(args.settings.account_id, args.remote_write) if part == "prometheus" else [])
             )
         )
@@ -120,6 +126,31 @@ def _backup_statements(part: str, region: str, bucket: str, key: str) -> list[di
             "Effect": "Allow",
             "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
             "Resource": key,
+            "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
+        },
+    ]
+
+
+def restore_statements(part: str, region: str, other: OtherBucketSettings | None) -> list[dict[str, Any]]:
+    """Return what reading the part's prefix of another stack's bucket needs."""
+    if other is None:
+        return []
+    bucket = f"arn:aws:s3:::{other.name}"
+    return [
+        {"Sid": "OtherBucket", "Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": bucket},
+        {
+            "Sid": "OtherList",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": bucket,
+            "Condition": {"StringLike": {"s3:prefix": [part, f"{part}/*"]}},
+        },
+        {"Sid": "OtherObjects", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket}/{part}/*"},
+        {
+            "Sid": "OtherKeyThroughS3",
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": other.key_arn,
             "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
         },
     ]

@@ -1,4 +1,4 @@
-"""Bring a part back from its backup: `make restore STACK=… PART=… [SNAPSHOT=latest] [OVERWRITE=1]`.
+"""Bring a part back from its backup: `make restore STACK=… PART=… [SNAPSHOT=latest] [OVERWRITE=1] [BUCKET=]`.
 
 Without PART, list what there is. Live data is overwritten only when told. Exit statuses: 0 done, 1 not done,
 2 wrong settings or usage.
@@ -18,7 +18,7 @@ from .pods import PARTS, BackupsError, Pods
 from .progress import waiting
 
 
-def listed(pods: Pods) -> dict[str, list[dict[str, Any]]]:
+def listed(pods: Pods, bucket: str = "") -> dict[str, list[dict[str, Any]]]:
     """Return the snapshots that there are, the oldest first, by part and pod.
 
     Raises:
@@ -28,20 +28,31 @@ def listed(pods: Pods) -> dict[str, list[dict[str, Any]]]:
     for part in PARTS:
         for name in pods.of(part):
             with waiting(f"listing {part} ({name})") as watch:
-                said = pods.tell(name, "list", part, seconds=SECONDS, watch=watch)
+                said = pods.tell(name, "list", part, *_of(bucket), seconds=SECONDS, watch=watch)
             if said.status != 0:
                 raise BackupsError(f"{part} ({name}): {said.errors.strip().removeprefix('error: ')}")
             found[f"{part} ({name})"] = json.loads(said.output)
     return found
 
 
-def restore(pods: Pods, part: str, snapshot: str, overwrite: bool) -> None:
+def _of(bucket: str) -> list[str]:
+    return ["--bucket", bucket] if bucket else []
+
+
+def restore(pods: Pods, part: str, snapshot: str, overwrite: bool, bucket: str = "") -> None:
     """Restore a part in each pod that saves it, with what is said on standard output.
+
+    Args:
+        pods: of the cluster.
+        part: which.
+        snapshot: `latest`, the beginning of an id, or a time.
+        overwrite: whether live data may be.
+        bucket: of another stack, or "" for the stack's own.
 
     Raises:
         BackupsError: why it was not done.
     """
-    command = ["restore", part, "--snapshot", snapshot, *(["--overwrite"] if overwrite else [])]
+    command = ["restore", part, "--snapshot", snapshot, *_of(bucket), *(["--overwrite"] if overwrite else [])]
     for name in pods.of(part):
         print(f"{name}:", flush=True)
         with waiting(f"restoring {part} ({name})") as watch:
@@ -73,15 +84,16 @@ def main() -> int:
     parser.add_argument("--stack", required=True, help="whose part; the kubeconfig must lead to its cluster")
     parser.add_argument("--part", choices=list(PARTS), help="what is restored; without, the backups are listed")
     parser.add_argument("--snapshot", default="latest", help="latest, an id, or the last one up to a time (ISO 8601)")
+    parser.add_argument("--bucket", default="", help="of another stack, which backup.otherBucket names")
     parser.add_argument("--overwrite", action="store_true", help="live data may be overwritten")
     parser.add_argument("--json", action="store_true", help="list as JSON")
     arguments = parser.parse_args()
     try:
         pods = Pods(read(arguments.stack).cluster.context)
         if arguments.part:
-            restore(pods, arguments.part, arguments.snapshot, arguments.overwrite)
+            restore(pods, arguments.part, arguments.snapshot, arguments.overwrite, arguments.bucket)
         else:
-            found = listed(pods)
+            found = listed(pods, arguments.bucket)
             print(json.dumps(found, indent=2) if arguments.json else _table(found))
     except SettingsError as error:
         print(error, file=sys.stderr)

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import parliament
 
-from tests.program import Registered, Run
+from tests.program import Registered, Run, run
 
 # Findings that are no fault, by the kind of document.
 ACCEPTED = {
@@ -33,6 +34,14 @@ def documents(stack: Run) -> Iterator[tuple[Registered, str, str]]:
 
 def findings(document: str) -> list[Any]:
     return list(parliament.analyze_policy_string(document, include_community_auditors=True).findings)
+
+
+def test_nor_where_another_bucket_is_read(tmp_path: Path) -> None:
+    key = "arn:aws:kms:ap-southeast-1:111122223333:key/1147fa16-82de-478f-ba3b-ae20900b5590"
+    stack = run("prod", tmp_path, {"backup": {"otherBucket": {"name": "lost-bucket", "keyArn": key}}})
+    texts = [document for resource, _, document in documents(stack) if resource.type == "aws:iam/rolePolicy:RolePolicy"]
+    assert all("lost-bucket" in text for text in texts)
+    assert [finding for text in texts for finding in findings(text)] == []
 
 
 def test_parliament_finds_nothing_else(stack: Run) -> None:

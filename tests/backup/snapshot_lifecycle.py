@@ -23,7 +23,7 @@ class SnapshotLifecycle:
     def __init__(self, node: Node, port: int) -> None:
         self._node, self._port = node, port
         self.url = f"http://127.0.0.1:{port}"
-        self.repository: dict[str, Any] = {}
+        self.repositories: dict[str, Any] = {}
         self.policies: dict[str, Any] = {}
         self.requests: list[str] = []
         self.failing = ""
@@ -32,10 +32,11 @@ class SnapshotLifecycle:
         """Answer a request."""
         self.requests.append(f"{method} {path}")
         match method, path.partition("?")[0].strip("/").split("/"):
-            case "PUT", ["_snapshot", "backup"]:
-                self.repository = content
-                location = {"type": "fs", "settings": {"location": content["settings"]["base_path"]}}
-                return self._node.call(method, path, location)
+            case "PUT", ["_snapshot", name]:
+                self.repositories[name] = content
+                settings = {"location": content["settings"]["base_path"]}
+                settings |= {"readonly": "true"} if content["settings"].get("readonly") else {}
+                return self._node.call(method, path, {"type": "fs", "settings": settings})
             case "PUT", ["_slm", "policy", name]:
                 self.policies[name] = {"policy": content}
                 return 200, {"acknowledged": True}
@@ -43,9 +44,9 @@ class SnapshotLifecycle:
                 return 200, {name: self.policies[name]}
             case "PUT", ["_slm", "policy", name, "_execute"]:
                 return 200, {"snapshot_name": self.execute(name)}
-            case "GET", ["_snapshot", "backup", _]:
+            case "GET", ["_snapshot", _, _]:
                 return self._node.call(method, path.partition("?")[0])
-            case "POST", ["_snapshot", "backup", _, "_restore"]:
+            case "POST", ["_snapshot", _, _, "_restore"]:
                 # OpenSearch knows no lifecycle, and refuses its settings.
                 settings = {"index.lifecycle.indexing_complete": True}
                 assert content.pop("index_settings", settings) == settings

@@ -59,8 +59,8 @@ def test_the_set_up_says_where_how_often_and_for_how_long(
     lifecycle: SnapshotLifecycle, environment: dict[str, str]
 ) -> None:
     set_up(environment, "mangakai-logs")
-    before = (lifecycle.repository, lifecycle.policies)
-    assert lifecycle.repository == {
+    before = (lifecycle.repositories, lifecycle.policies)
+    assert lifecycle.repositories["backup"] == {
         "type": "s3",
         "settings": {"bucket": "mangakai-backups", "base_path": "mangakai-logs"},
     }
@@ -71,7 +71,7 @@ def test_the_set_up_says_where_how_often_and_for_how_long(
     set_up({**environment, "BACKUP_INTERVAL_SECONDS": "86400"}, "mangakai-logs")
     assert lifecycle.policies["recent"]["policy"]["schedule"] == "0 0 0 * * ?"
     set_up(environment, "mangakai-logs")
-    assert (lifecycle.repository, lifecycle.policies) == before
+    assert (lifecycle.repositories, lifecycle.policies) == before
 
 
 def test_traces_come_back_under_their_names(
@@ -152,3 +152,23 @@ def test_a_repository_that_is_damaged_is_found(
     with pytest.raises(BackupError, match=r"404: .*missing"):
         one.check()
     assert lifecycle.requests[-1] == "POST /_snapshot/backup/_verify"
+
+
+def test_the_snapshots_of_another_stack_are_read(
+    node: opensearch.Node, lifecycle: SnapshotLifecycle, environment: dict[str, str]
+) -> None:
+    set_up(environment, "mangakai-traces")
+    fill(node, DAY, 5)
+    saved = program.elasticsearch("mangakai-traces", environment).save()
+    node.ask("DELETE", f"/{DAY}")
+    other = program.elasticsearch("mangakai-traces", environment, "lost-bucket")
+    assert lifecycle.repositories["other"]["settings"] == {
+        "bucket": "lost-bucket",
+        "base_path": "mangakai-traces",
+        "readonly": True,
+    }
+    assert other.snapshots() == [saved]
+    assert list(other.restore(saved, overwrite=False)) == [f"restored {DAY}"]
+    assert len(found(node, DAY)) == 5
+    assert f"POST /_snapshot/other/{saved.id}/_restore" in lifecycle.requests
+    node.ask("DELETE", "/_snapshot/other")

@@ -15,7 +15,7 @@ from backup import BackupError
 from backup import __main__ as program
 from backup.blocks import Blocks, read
 from backup.snapshot import Backup
-from tests.backup.conftest import Prometheus, Storage, wait
+from tests.backup.conftest import BUCKET, Prometheus, Storage, wait
 from tests.program import ROOT
 
 HOURS = 12
@@ -82,6 +82,38 @@ def test_a_second_backup_sends_what_is_new_only(
     last = one.save()
     assert last.newest == pytest.approx(BEGIN + 3600 * (HOURS + 2), abs=3600)
     assert len(one.snapshots()) == 3
+
+
+def test_the_backups_of_another_stack_are_read_and_left_as_they_are(
+    filled: Prometheus, storage: Storage, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(environment).save()
+    count, before = len(read(filled.data)), storage.keys("")
+    shutil.rmtree(filled.data)
+    filled.data.mkdir()
+    fresh = {**environment, "BACKUP_STORAGE": environment["BACKUP_STORAGE"].replace(BUCKET, "a-new-one")}
+    assert program.main(["list", "prometheus", "--bucket", BUCKET], fresh) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+    assert program.main(["restore", "prometheus", "--bucket", BUCKET], fresh) == 0
+    assert len(read(filled.data)) == count
+    assert storage.keys("") == before
+
+
+def test_restic_alone_brings_back_what_prometheus_reads(
+    filled: Prometheus, tmp_path: Path, environment: dict[str, str], storage: Storage
+) -> None:
+    """As docs/backups.md says it of a cluster that is lost."""
+    made(environment).save()
+    assert storage.keys("prometheus/prometheus-0/")
+    repository = f"{environment['BACKUP_STORAGE']}/prometheus/prometheus-0"
+    command = ["restic", "restore", f"latest:{filled.data}/.backup", "--target", str(tmp_path / "blocks")]
+    subprocess.run(command, env={**environment, "RESTIC_REPOSITORY": repository}, check=True, capture_output=True)
+    elsewhere = Prometheus(tmp_path / "blocks")
+    elsewhere.start()
+    try:
+        assert len(elsewhere.answers(BEGIN, HOURS)) == 20
+    finally:
+        elsewhere.stop()
 
 
 @pytest.mark.usefixtures("storage", "filled")

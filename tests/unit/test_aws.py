@@ -18,6 +18,7 @@ ISSUER = {
 DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}
 WORKSPACE = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
 ROLE = "arn:aws:iam::444455556666:role/writer"
+OTHER_KEY = "arn:aws:kms:ap-southeast-1:111122223333:key/1147fa16-82de-478f-ba3b-ae20900b5590"
 LOAD_BALANCER = "service.beta.kubernetes.io/aws-load-balancer-"
 
 
@@ -36,6 +37,12 @@ def stack(name: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def domain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     settings = {"exposure": {"domain": DOMAIN, "jaeger": True}, "prometheus": {"remoteWrite": {"url": WORKSPACE}}}
     return run("prod", tmp_path_factory.mktemp("domain"), settings)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    settings = {"backup": {"otherBucket": {"name": "lost-bucket", "keyArn": OTHER_KEY}}}
+    return run("prod", tmp_path_factory.mktemp("other"), settings)
 
 
 def statements(stack: Run, part: str) -> list[dict[str, Any]]:
@@ -91,8 +98,22 @@ def test_a_role_reaches_its_prefix_and_nothing_else(stack: Run, part: str) -> No
             assert condition == {"StringEquals": {"kms:ViaService": "s3.ap-southeast-1.amazonaws.com"}}
 
 
-def test_nothing_allows_everything(domain: Run, stack: Run) -> None:
-    for resource in (*domain.resources, *stack.resources):
+@pytest.mark.parametrize("part", BACKUP_PARTS)
+def test_the_bucket_of_another_stack_is_read_and_not_written(other: Run, part: str) -> None:
+    of_other = [each for each in statements(other, part) if each["Sid"].startswith("Other")]
+    actions = {action for statement in of_other for action in as_list(statement["Action"])}
+    assert actions == {"s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject", "kms:Decrypt"}
+    by_sid = {statement["Sid"]: statement for statement in of_other}
+    assert by_sid["OtherObjects"]["Resource"] == f"arn:aws:s3:::lost-bucket/{part}/*"
+    assert by_sid["OtherList"]["Condition"] == {"StringLike": {"s3:prefix": [part, f"{part}/*"]}}
+    assert by_sid["OtherKeyThroughS3"]["Resource"] == OTHER_KEY
+    assert by_sid["OtherKeyThroughS3"]["Condition"]["StringEquals"] == {
+        "kms:ViaService": "s3.ap-southeast-1.amazonaws.com"
+    }
+
+
+def test_nothing_allows_everything(domain: Run, stack: Run, other: Run) -> None:
+    for resource in (*domain.resources, *stack.resources, *other.resources):
         # The key's own policy hands it to the account's IAM, as AWS' default does; its * is the key itself.
         if resource.type == "aws:kms/key:Key" or not resource.type.startswith("aws:"):
             continue
