@@ -90,7 +90,7 @@ def jobs(application: ApplicationSettings, authentication: bool, backups: bool) 
         _pods("elastic-operator", MONITORING, "app_kubernetes_io_name", "elastic-operator", "metrics"),
         _pods("jaeger-operator", MONITORING, "app_kubernetes_io_name", "jaeger-operator", "metrics"),
         *(
-            [_pods("backup", MONITORING, "app_kubernetes_io_name", "prometheus|grafana|backup", BACKUP)]
+            [_pods("backup", MONITORING, "app_kubernetes_io_name", "(prometheus|grafana|backup)", BACKUP)]
             if backups
             else []
         ),

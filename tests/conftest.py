@@ -7,7 +7,7 @@ import pytest
 
 from tests.program import ROOT
 
-pytest.register_assert_rewrite("tests.sandbox.elk", "tests.sandbox.jaeger")
+pytest.register_assert_rewrite("tests.sandbox.backups", "tests.sandbox.elk", "tests.sandbox.jaeger")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from components.settings import read_file
-from tests.sandbox import elk, jaeger
+from tests.sandbox import backups, elk, jaeger
 from tests.sandbox.conftest import Api, Project
 
 CRDS = {
@@ -55,10 +56,11 @@ BUILT_IN = {"admin", "edit", "view", "cluster-admin"}
 
 
 @pytest.mark.parametrize("on_sandbox", ["staging"], indirect=True)
-def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str) -> None:
+def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str, tmp_path: Path) -> None:
     assert set(project.up(on_sandbox)) == {"unchanged"}
     elk.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     jaeger.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
+    backups.check(api, read_file(project.folder / "Pulumi.staging.yaml"), project.sandbox.kubeconfig, tmp_path)
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
     (port,) = api.get("/api/v1/namespaces/monitoring/services/grafana-external")["spec"]["ports"]
     assert (port["port"], port["targetPort"]) == (443, 3000)
@@ -85,12 +87,13 @@ class TestProduction:
 
     claims: dict[str, str]
 
-    def test_it_comes_up_at_the_guides_size(self, project: Project, api: Api) -> None:
+    def test_it_comes_up_at_the_guides_size(self, project: Project, api: Api, tmp_path: Path) -> None:
         project.prepare("prod")
         print(f"\nprod up: {project.up('prod')}")
         assert set(project.up("prod")) == {"unchanged"}
         elk.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
         jaeger.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
+        backups.check(api, read_file(project.folder / "Pulumi.prod.yaml"), project.sandbox.kubeconfig, tmp_path)
         apps = "/apis/apps/v1/namespaces/monitoring"
         assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2
         assert api.get(f"{apps}/statefulsets/alertmanager")["spec"]["replicas"] == 3

@@ -1,22 +1,18 @@
 """What each scrape job finds on a real API server: real discovery and relabelling, nothing is scraped."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from sandbox import cluster
-from sandbox.programs import PROMTOOL
+from tests.sandbox import discovery
 from tests.sandbox.conftest import Api, Project
 
 APPLICATION = Path(__file__).parent / "application.yaml"
-Targets = list[dict[str, str]]
-Discover = Callable[[str], Targets]
+Discover = Callable[[str], discovery.Targets]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,24 +44,8 @@ def application(project: Project, api: Api) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def discover(project: Project, api: Api, tmp_path_factory: pytest.TempPathFactory) -> Discover:
     """Return a function from a job to its targets' labels, as promtool finds them with the job that is deployed."""
-    jobs = api.config_map("prometheus-scrape-configs")
     folder = tmp_path_factory.mktemp("discovery")
-
-    def found(job: str) -> Targets:
-        (config,) = yaml.safe_load(jobs[f"{job}.yml"])["scrape_configs"]
-        for key in ("tls_config", "authorization", "basic_auth"):
-            config.pop(key, None)  # files of the pod; they are for scraping
-        for discovery in config["kubernetes_sd_configs"]:
-            discovery["kubeconfig_file"] = str(project.sandbox.kubeconfig)
-        file = folder / f"{job}.yml"
-        file.write_text(yaml.safe_dump({"scrape_configs": [config]}))
-        command = [str(PROMTOOL.path), "check", "service-discovery", "--timeout=3s", str(file), job]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        targets: list[dict[str, Any]] = json.loads(done.stdout)
-        return sorted((one["labels"] for one in targets if one.get("labels")), key=lambda labels: labels["instance"])
-
-    return found
+    return lambda job: discovery.discover(api, project.sandbox.kubeconfig, folder, job)
 
 
 def test_both_backend_pods_by_their_metrics_port(discover: Discover) -> None:
