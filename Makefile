@@ -15,7 +15,7 @@ BUCKET ?=
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
 
-.PHONY: help up preview env demo down render repair troubleshoot drift backup restore charts charts-check check test
+.PHONY: help up preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -59,7 +59,13 @@ charts: .venv/runtime ## download the chart archives into .charts/, digests chec
 charts-check: .venv/runtime ## prove our chart values and stand-ins against official archives [CHARTS=.charts]
 	@$(IN_VENV) operations.charts_check $(if $(CHARTS),--charts $(CHARTS))
 
-check: .venv/development ## format, lint, types, shell and Makefile
+bench: .venv/runtime ## measure how long the engine takes with this program, on a cluster of its own
+	@$(IN_VENV) sandbox.bench
+
+docs: .venv/runtime ## write the parts of docs/ that are generated
+	@$(IN_VENV) operations.docs
+
+check: .venv/development ## format, lint, types, generated documents, shell and Makefile
 	@$(IN_VENV) operations.check
 
 test: .venv/development ## every test, building and starting what they need

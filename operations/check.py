@@ -1,4 +1,7 @@
-"""Format, lint, strict types, shell and Makefile lint: `make check`. Prints each tool's verdict, and what is wrong."""
+"""Format, lint, strict types, generated documents, shell and Makefile lint: `make check`.
+
+Prints each tool's verdict, and what is wrong.
+"""
 
 import argparse
 import re
@@ -18,6 +21,7 @@ def checks() -> dict[str, list[str]]:
         "format": [*python, "ruff", "format", "--check", "."],
         "lint": [*python, "ruff", "check", "."],
         "types": [*python, "mypy"],
+        "docs": [*python, "operations.docs", "--check"],
         "shell": [str(Path(sys.executable).parent / "shellcheck"), *map(str, _shell_scripts())],
         # Each verb's recipe is expanded, not run: an undefined variable or a missing prerequisite is an error.
         "makefile": ["make", "--warn-undefined-variables", "--dry-run", "--no-print-directory", *targets],

@@ -1,26 +1,54 @@
-"""Which tests need the programs that are built, and that CI skips none."""
+"""Which tests need the programs that are built, that CI skips none, and which rows of the guide were proven."""
 
 import os
 from collections.abc import Generator
 
 import pytest
 
+from operations.docs import requirements
 from tests.program import ROOT
 
 pytest.register_assert_rewrite("tests.sandbox.backups", "tests.sandbox.elk", "tests.sandbox.jaeger")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what lies outside `unit/` and `aws/`: all of it runs programs that `python -m sandbox.build` builds."""
     for item in items:
         if not any(item.path.is_relative_to(ROOT / "tests" / folder) for folder in ("unit", "aws")):
             item.add_marker(pytest.mark.built)
+    whole_files = not any("::" in argument for argument in config.args)
+    if os.environ.get("CI") and whole_files and (lost := not_collected(items)):
+        raise pytest.UsageError(f"marked tests that pytest does not see prove nothing: {', '.join(lost)}")
+
+
+def not_collected(items: list[pytest.Item]) -> list[str]:
+    """Return the tests with a marker of a requirement that are in the items' files, but not among the items."""
+    collected = {item.nodeid.partition("[")[0] for item in items}
+    files = {item.path for item in items}
+    marked = {f"{file.relative_to(ROOT).as_posix()}::{name}" for file in files for name, _ in requirements.marked(file)}
+    return sorted(marked - collected)
+
+
+PROVEN = pytest.StashKey[dict[str, bool]]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skipped test is a failed one: something that the checkout must install is not there."""
     report = yield
     if report.skipped and os.environ.get("CI"):
         report.outcome = "failed"
+    # A row is proven by a run in which each of its tests, with each of their parameters, has passed.
+    proven = item.config.stash.setdefault(PROVEN, {})
+    for marker in item.iter_markers("requirement"):
+        for id_ in marker.args:
+            proven[id_] = proven.get(id_, True) and report.passed
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say of how many rows of the guide the marked tests ran, and which of these are not proven."""
+    if proven := config.stash.get(PROVEN, {}):
+        failed = sorted(id_ for id_, passed in proven.items() if not passed)
+        words = f"; not proven: {', '.join(failed)}" if failed else ""
+        terminalreporter.write_line(f"tests of {len(proven)} of {requirements.COUNT} requirements ran{words}")

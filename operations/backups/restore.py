@@ -18,21 +18,22 @@ from .pods import PARTS, BackupsError, Pods
 from .progress import waiting
 
 
-def listed(pods: Pods, bucket: str = "") -> dict[str, list[dict[str, Any]]]:
-    """Return the snapshots that there are, the oldest first, by part and pod.
-
-    Raises:
-        BackupsError: the cluster or the storage cannot be asked.
-    """
-    found = {}
+def listed(pods: Pods, bucket: str = "") -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Return the snapshots that there are, the oldest first, by part and pod; and why others cannot be listed."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    problems = []
     for part in PARTS:
-        for name in pods.of(part):
-            with waiting(f"listing {part} ({name})") as watch:
-                said = pods.tell(name, "list", part, *_of(bucket), seconds=SECONDS, watch=watch)
-            if said.status != 0:
-                raise BackupsError(f"{part} ({name}): {said.errors.strip().removeprefix('error: ')}")
-            found[f"{part} ({name})"] = json.loads(said.output)
-    return found
+        try:
+            for name in pods.of(part):
+                with waiting(f"listing {part} ({name})") as watch:
+                    said = pods.tell(name, "list", part, *_of(bucket), seconds=SECONDS, watch=watch)
+                if said.status == 0:
+                    found[f"{part} ({name})"] = json.loads(said.output)
+                else:
+                    problems.append(f"{part} ({name}): {said.errors.strip().removeprefix('error: ')}")
+        except BackupsError as error:
+            problems.append(f"{part}: {error}")
+    return found, problems
 
 
 def _of(bucket: str) -> list[str]:
@@ -93,8 +94,10 @@ def main() -> int:
         if arguments.part:
             restore(pods, arguments.part, arguments.snapshot, arguments.overwrite, arguments.bucket)
         else:
-            found = listed(pods, arguments.bucket)
+            found, problems = listed(pods, arguments.bucket)
             print(json.dumps(found, indent=2) if arguments.json else _table(found))
+            if problems:
+                raise BackupsError("not listed:\n" + "\n".join(f"  - {problem}" for problem in problems))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

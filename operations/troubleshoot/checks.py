@@ -122,7 +122,7 @@ def _logs(cluster: Cluster, namespaces: Sequence[str]) -> Iterator[Finding]:
         path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/log"
         previous = str(container.get("restartCount", 0) > 0).lower()
         try:
-            text = cluster.text(path, container=name, previous=previous, tailLines="20", limitBytes="20000")
+            text = cluster.text(path, container=name, previous=previous, tailLines="50", limitBytes="50000")
         except Unreadable as error:
             text = f"its log cannot be read: {error}"
         yield Finding(Severity.INFO, subject("log of pod", pod), f"container {name}", lines=tuple(text.splitlines()))

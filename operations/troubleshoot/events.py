@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from .finding import Finding, Object, Severity, created, timestamp
 
 _LATELY = timedelta(hours=1)
-_MOST = 5
+_MOST = 10
 
 
 def events(items: Sequence[Object], now: datetime) -> Iterator[Finding]:

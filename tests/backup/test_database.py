@@ -33,6 +33,7 @@ def logins(file: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("storage")
+@pytest.mark.requirement("S-127")
 def test_it_is_restored_while_it_is_open_when_told(live: Path, environment: dict[str, str]) -> None:
     one = program.backup("grafana", environment)
     snapshot = one.save()

@@ -78,6 +78,7 @@ def operator(tmp_path: Path, prometheus: Prometheus, environment: dict[str, str]
 
 
 @pytest.mark.usefixtures("storage")
+@pytest.mark.requirement("S-125", "S-129")
 def test_what_an_operator_saves_an_operator_restores(operator: Operator, prometheus: Prometheus) -> None:
     operator.server.pods.append(pod("backup-a", "backup"))
     saved = operator.run("backup", "--json")
@@ -108,6 +109,7 @@ def test_what_an_operator_saves_an_operator_restores(operator: Operator, prometh
 
 
 @pytest.mark.usefixtures("storage")
+@pytest.mark.requirement("S-129")
 def test_the_manifest_is_saved_with_the_rest(operator: Operator, environment: dict[str, str]) -> None:
     operator.server.pods.append(pod("backup-a", "backup"))
     assert operator.run("backup").returncode == 3
@@ -134,12 +136,14 @@ def test_live_data_is_overwritten_only_when_told(operator: Operator, database: P
 
 
 @pytest.mark.usefixtures("storage")
-def test_what_there_is_is_listed(operator: Operator) -> None:
-    operator.server.pods.append(pod("backup-a", "backup", containers=("main",)))
-    none = operator.run("restore")
-    assert none.returncode == 1
-    assert "restic snapshots" in none.stderr
+def test_what_there_is_is_listed_and_what_cannot_be_is_told(operator: Operator) -> None:
     operator.run("backup")
+    listed = operator.run("restore")
+    assert listed.returncode == 1
+    for pod_name in ("prometheus-0", "prometheus-1"):
+        assert f"prometheus ({pod_name}): 1 backups\n" in listed.stdout
+    assert "grafana (grafana-0): 1 backups\n" in listed.stdout
+    assert "  - alertmanager: nothing makes backups of alertmanager" in listed.stderr
     wanted = operator.run("restore", "--part", "prometheus", "--snapshot", "2001-01-01")
     assert wanted.returncode == 1
     assert "there is no backup '2001-01-01'" in wanted.stderr

@@ -38,6 +38,7 @@ def made(environment: dict[str, str]) -> Backup:
 
 
 @pytest.mark.usefixtures("storage")
+@pytest.mark.requirement("S-126")
 def test_what_was_lost_is_restored_into_a_running_prometheus(
     filled: Prometheus, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,8 @@ import json
 import time
 from typing import Any
 
+import pytest
+
 from sandbox.demo.application.running import PASSWORD
 from sandbox.demo.watch import Watch
 from tests.instrumentation.conftest import PORTS, Observed
@@ -27,6 +29,7 @@ def fail(application: Observed) -> None:
     assert application.ask(f"/api/manga/1?token={CANARY}&q={CANARY}", headers=HEADERS, body=body)[0] == 500
 
 
+@pytest.mark.requirement("S-006", "S-096", "S-097")
 def test_an_exception_arrives_with_its_trace_and_without_secrets(everything: Observed, sinks: Sinks) -> None:
     """D-126, D-128 to D-133."""
     everything.start_backend()
@@ -57,6 +60,7 @@ def logged(application: Observed, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.requirement("S-006", "S-096")
 def test_a_failed_task_arrives_and_a_retried_one_does_not(everything: Observed, sinks: Sinks) -> None:
     """D-133, D-140."""
     everything.start_backend()

@@ -145,11 +145,13 @@ def gemini(status: int) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
 class TestAnswers:
     """What the three routes say."""
 
+    @pytest.mark.requirement("S-116")
     def test_a_process_that_answers_is_alive(self) -> None:
         status, body = ask(application({"database": Switch(is_on=False)}), "/live")
         assert (status, body["status"]) == (200, "alive")
         assert abs(body["timestamp"] - time.time()) < 5
 
+    @pytest.mark.requirement("S-115")
     def test_ready_is_who_has_seen_each_of_its_own_once(self, clock: Clock) -> None:
         """D-149, D-154."""
         database, redis = Switch(is_on=False), Switch()
@@ -176,6 +178,7 @@ class TestAnswers:
     def test_what_needs_nothing_is_ready(self) -> None:
         assert ask(application({}), "/ready") == (200, {"status": "ready", "checks": {}})
 
+    @pytest.mark.requirement("S-114")
     def test_health_shows_all_and_never_fails(self, clock: Clock) -> None:
         """S-114."""
         database, gemini = Switch(), Switch()
@@ -218,6 +221,7 @@ class TestAnswers:
 class TestTime:
     """How long checks take, and how long their answers count."""
 
+    @pytest.mark.requirement("S-111", "S-112")
     def test_times_are_measured(self) -> None:
         """D-151."""
         checks: dict[str, health.Check] = {"slow": Switch(seconds=0.1), "fast": Switch(), "failing": Switch(False, 0.1)}
@@ -283,6 +287,7 @@ class TestTime:
 class TestChecks:
     """The checks themselves."""
 
+    @pytest.mark.requirement("S-111")
     def test_a_database_that_answers_is_healthy(self, engine: Engine | AsyncEngine) -> None:
         """S-111."""
         status, body = ask(application({"database": health.database_check(engine)}), "/ready")
@@ -310,6 +315,7 @@ class TestChecks:
         assert (happened.count("out"), happened.count("in")) == (3, 3)
 
     @pytest.mark.parametrize("library", [redis_sync, redis_async])
+    @pytest.mark.requirement("S-112")
     def test_a_redis_that_answers_is_healthy(self, library: Any, caplog: pytest.LogCaptureFixture) -> None:
         """S-112, D-150."""
 
@@ -327,6 +333,7 @@ class TestChecks:
         assert (down, nothing["checks"]["redis"]["status"]) == (503, "unhealthy")
         assert "can't be used in 'await'" not in caplog.text
 
+    @pytest.mark.requirement("S-113")
     def test_gemini_is_asked_with_the_key_where_no_log_shows_it(self, caplog: pytest.LogCaptureFixture) -> None:
         """D-152, D-155."""
         with gemini(200) as (address, asked):
@@ -337,6 +344,7 @@ class TestChecks:
         assert "403" in caplog.text
         assert KEY not in caplog.text
 
+    @pytest.mark.requirement("S-113")
     def test_a_bucket_that_is_seen_is_healthy(self) -> None:
         """D-152."""
         asked: list[dict[str, str]] = []

@@ -109,6 +109,7 @@ async def run(app: FastAPI, scope: Scope, *received: Message) -> list[str]:
     return sent
 
 
+@pytest.mark.requirement("S-099", "S-107")
 def test_a_handler_returns_what_it_likes(app: FastAPI) -> None:
     """D-134, D-135."""
 
@@ -133,6 +134,7 @@ def test_a_client_error_is_no_server_error(app: FastAPI) -> None:
     assert counted(app, "/missing/one") == {("GET", "/missing/{number}", "422"): 1}
 
 
+@pytest.mark.requirement("S-107")
 def test_an_unhandled_exception_is_a_server_error_and_stays_one(app: FastAPI) -> None:
     @app.get("/broken")
     async def read() -> None:
@@ -335,6 +337,7 @@ def test_a_clock_that_is_set_back_does_not_matter(app: FastAPI, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("handler", ["returns", "raises"])
+@pytest.mark.requirement("S-101")
 def test_an_open_websocket_is_an_active_connection(app: FastAPI, handler: str) -> None:
     """D-144, D-185."""
     seen: list[float | None] = []

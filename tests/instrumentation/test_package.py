@@ -7,11 +7,14 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.program import ROOT
 
 PROJECT = ROOT / "instrumentation"
 
 
+@pytest.mark.requirement("S-091", "S-095", "S-098", "S-110")
 def test_a_wheel_holds_the_package_its_types_and_what_it_needs(tmp_path: Path) -> None:
     command = ["uv", "build", "--wheel", "--no-build-isolation", "--offline", "--out-dir", str(tmp_path), str(PROJECT)]
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)

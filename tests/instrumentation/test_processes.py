@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from websockets.sync.client import connect
 
 from sandbox.demo.watch import Watch
@@ -35,6 +36,7 @@ def spawned(parent: int) -> list[int]:
     return [pid for pid in children(parent) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+@pytest.mark.requirement("S-109")
 def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> None:
     """D-141, D-142."""
     everything.start_backend(workers=2)
@@ -123,6 +125,7 @@ def test_the_page_is_where_it_is_told_to_be_and_nowhere_else(bare: Observed) -> 
     assert {address for address, port in listening if int(port, 16) == PORTS.backend_metrics} == {"0100007F"}
 
 
+@pytest.mark.requirement("S-102", "S-103", "S-104", "S-105", "S-108")
 def test_tasks_are_counted_wherever_they_run_and_end(everything: Observed) -> None:
     """D-139 to D-141, D-144 to D-146, D-186."""
     everything.start_backend()
@@ -151,6 +154,7 @@ def test_tasks_are_counted_wherever_they_run_and_end(everything: Observed) -> No
     assert everything.value(PORTS.worker_metrics, "celery_task_duration_seconds_count", task_name=TASK) == 6
 
 
+@pytest.mark.requirement("S-106")
 def test_the_queue_is_measured_with_and_without_a_worker(everything: Observed) -> None:
     """D-144."""
     everything.start_backend()
@@ -172,6 +176,7 @@ def test_the_queue_is_measured_with_and_without_a_worker(everything: Observed) -
     assert length() == 0
 
 
+@pytest.mark.requirement("S-093")
 def test_spans_of_backend_and_forked_children_are_one_trace(everything: Observed, sinks: Sinks) -> None:
     """D-117, D-120, D-124, D-125."""
     everything.start_backend()

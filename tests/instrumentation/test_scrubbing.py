@@ -157,6 +157,7 @@ def test_no_text_shows_a_secret(secret: str, text: Callable[[str], str], place: 
 
 @MANY
 @given(SECRETS, NAMES, st.sampled_from([str, str.upper, str.lower]), st.sampled_from(NAMED))
+@pytest.mark.requirement("S-097")
 def test_no_secret_is_shown_under_its_name(
     secret: str, name: str, case: Callable[[str], str], place: Callable[[str, Any], Event]
 ) -> None:
@@ -166,6 +167,7 @@ def test_no_secret_is_shown_under_its_name(
 
 @MANY
 @given(SECRETS, st.sampled_from(REQUESTS))
+@pytest.mark.requirement("S-097")
 def test_of_a_request_only_what_finds_the_mistake_is_sent(secret: str, request: Callable[[str], Event]) -> None:
     assert_hidden(secret, lambda hidden: {"request": {"method": "GET", **request(hidden)}})
 

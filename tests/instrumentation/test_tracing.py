@@ -60,6 +60,7 @@ def span_with(trace_id: int, name: str = "a") -> ReadableSpan:
 class TestFunctions:
     """`trace_function`."""
 
+    @pytest.mark.requirement("S-094")
     def test_a_call_is_a_span(self, spans: Callable[[], list[ReadableSpan]]) -> None:
         """S-094, D-123."""
 
@@ -101,6 +102,7 @@ class TestFunctions:
         assert span.end_time - span.start_time >= 50_000_000
 
     @pytest.mark.parametrize("kind", ["function", "coroutine"])
+    @pytest.mark.requirement("S-094")
     def test_an_exception_is_recorded_and_goes_on(self, spans: Callable[[], list[ReadableSpan]], kind: str) -> None:
         """D-122."""
         error = ValueError("no ink")
@@ -316,6 +318,7 @@ class TestSampling:
         provider.get_tracer("tests").start_span("child", context).end()
         assert exporter.get_finished_spans()[-1].name == "child"
 
+    @pytest.mark.requirement("S-092")
     def test_spans_are_sent_in_batches_and_only_where_there_is_a_collector(
         self, new_provider: Callable[[], TracerProvider], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -58,6 +58,7 @@ def documents(node: Node) -> Documents:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.requirement("S-005", "S-071", "S-072", "S-073", "S-074")
 def test_a_line_becomes_its_fields(documents: Documents, name: str) -> None:
     assert made(documents[name]) == CASES[name].expect
 

@@ -34,6 +34,7 @@ def state(node: Node) -> Any:
     ]
 
 
+@pytest.mark.requirement("S-075")
 def test_the_set_up_makes_what_is_written_to(empty: Node, server: set_up.Server) -> None:
     set_up.set_up_index(server, template())
     index = empty.ask("GET", f"/{ALIAS}*")

@@ -39,6 +39,7 @@ ALERTMANAGER = "https://alertmanager.example.com:9093"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
+@pytest.mark.requirement("S-045", "S-046")
 def test_every_alert_reaches_its_receiver(rendered: Rendered) -> None:
     assert {alert: set(by_severity) for alert, by_severity in steps().items()} == {
         alert: {severity for severity in SEVERITIES if alert in SEVERITIES[severity]} for alert in steps()
@@ -63,6 +64,7 @@ def test_every_alert_reaches_its_receiver(rendered: Rendered) -> None:
     print(f"\n{rendered.stack}: {len(pairs)} alerts routed")
 
 
+@pytest.mark.requirement("S-047", "S-048", "S-049", "S-050", "S-076")
 def test_receivers_reach_the_people_that_the_guide_names(rendered: Rendered) -> None:
     by_name = {receiver["name"]: receiver for receiver in _config(rendered)["receivers"]}
     assert {
@@ -156,6 +158,7 @@ def _executed(rendered: Rendered, field: str, group: dict[str, Any]) -> str:
 @pytest.mark.parametrize("status", ["firing", "resolved"])
 @pytest.mark.parametrize("pods", [["a"], ["a", "b", "c"]], ids=["one", "many"])
 @pytest.mark.parametrize("receiver", ["default", "critical-alerts", "warning-alerts"])
+@pytest.mark.requirement("S-047", "S-048", "S-050")
 def test_mails_say_what_is_wrong_and_what_to_do(
     rendered: Rendered, say: Any, receiver: str, pods: list[str], status: str
 ) -> None:
@@ -201,6 +204,7 @@ def test_mails_say_what_is_wrong_and_what_to_do(
 
 
 @pytest.mark.parametrize("status", ["firing", "resolved"])
+@pytest.mark.requirement("S-049")
 def test_slack_says_the_same(rendered: Rendered, say: Any, status: str) -> None:
     by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
     (slack,) = by_name["critical-alerts"]["slack_configs"]
@@ -217,6 +221,7 @@ def test_slack_says_the_same(rendered: Rendered, say: Any, status: str) -> None:
 
 
 @pytest.mark.parametrize("trace", [TRACE, ""], ids=["traced", "untraced"])
+@pytest.mark.requirement("S-076")
 def test_the_mail_about_an_error_leads_to_its_lines_and_its_trace(rendered: Rendered, trace: str) -> None:
     (rendered.folder / "templates" / "links.tmpl").write_text(links(GRAFANA, KIBANA))
     by_name = {each["name"]: each for each in _config(rendered)["receivers"]}

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 
 from sandbox.programs import AMTOOL, PROMTOOL
@@ -28,6 +29,7 @@ def rules(rendered: Rendered) -> list[dict[str, object]]:
     return [rule for text in files for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
 
+@pytest.mark.requirement("S-008", "S-013", "S-020", "S-021", "S-023")
 def test_prometheus_takes_configuration_rules_and_jobs(rendered: Rendered) -> None:
     rendered.localize_folder("scrape_configs", "etc/prometheus/scrape_configs")
     said = check(PROMTOOL, "check", "config", rendered.localized("prometheus.yml"))
@@ -46,6 +48,7 @@ def test_prometheus_takes_configuration_rules_and_jobs(rendered: Rendered) -> No
     print(f"\n{rendered.stack}: {found} rules in {len(files)} files, {len(written)} jobs")
 
 
+@pytest.mark.requirement("S-007", "S-024")
 def test_all_alerts_of_the_guide_are_there(rendered: Rendered) -> None:
     by_name = {str(rule["alert"]): rule for rule in rules(rendered) if "alert" in rule}
     assert by_name.keys() >= ALERTS
@@ -54,6 +57,7 @@ def test_all_alerts_of_the_guide_are_there(rendered: Rendered) -> None:
         assert rule["annotations"].keys() >= {"summary", "description", "runbook_url"}, name  # type: ignore[attr-defined]
 
 
+@pytest.mark.requirement("S-039")
 def test_alertmanager_takes_its_configuration(rendered: Rendered) -> None:
     said = check(AMTOOL, "check-config", rendered.localized("alertmanager.yml"))
     assert "SUCCESS" in said
@@ -62,6 +66,10 @@ def test_alertmanager_takes_its_configuration(rendered: Rendered) -> None:
     assert len([path for path in rendered.files if path.startswith("templates/")]) == 2
 
 
+@pytest.mark.requirement(
+    "S-025", "S-026", "S-027", "S-028", "S-029", "S-030", "S-031", "S-032", "S-033", "S-034", "S-035", "S-036",
+    "S-037", "S-038",
+)  # fmt: skip
 def test_the_rules_do_what_they_say() -> None:
     files = sorted((ROOT / "rules" / "tests").glob("*.yml"))
     said = check(PROMTOOL, "test", "rules", *files)

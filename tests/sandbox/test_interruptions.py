@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from operations.repair import RepairError
+from sandbox import processes
+from sandbox.programs import PROVIDER
 from tests.sandbox.conftest import Api, Project
 
 STACK = "local"
@@ -53,9 +55,15 @@ def under_way(api: Api, status: str) -> Callable[[], bool]:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the engine with all that it started."""
+    """Kill the engine; its provider goes on."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def crash(process: subprocess.Popen[bytes], project: Project) -> None:
+    """Kill the engine and its provider, as a machine does that goes down: a provider might still end what it began."""
+    kill(process)
+    processes.stop(project.sandbox, PROVIDER.name)
 
 
 def test_after_an_interrupt_up_alone_converges(project: Project, api: Api) -> None:
@@ -70,7 +78,7 @@ def test_after_an_interrupt_up_alone_converges(project: Project, api: Api) -> No
 def test_an_install_that_was_killed_is_repaired(project: Project, api: Api) -> None:
     process = begin(project, "up", "--yes", "--skip-preview")
     wait_for(under_way(api, "pending-install"), process)
-    kill(process)
+    crash(process, project)
     done = project.repair(STACK)
     print("\n" + "\n".join(done))
     assert any(line.startswith("released the lock of") for line in done)
@@ -87,7 +95,7 @@ def test_an_upgrade_that_was_killed_is_repaired(project: Project, api: Api) -> N
     project.prepare(STACK, prometheus={"retention": "3d"}, grafana={"storage": "1Gi"})
     process = begin(project, "up", "--yes", "--skip-preview")
     wait_for(under_way(api, "pending-upgrade"), process)
-    kill(process)
+    crash(process, project)
     done = project.repair(STACK)
     print("\n" + "\n".join(done))
     assert any("prometheus v2 (pending-upgrade) in monitoring" in line for line in done)
@@ -95,6 +103,16 @@ def test_an_upgrade_that_was_killed_is_repaired(project: Project, api: Api) -> N
     assert project.up(STACK)["updated"] >= 1
     arguments = api.get("/apis/apps/v1/namespaces/monitoring/statefulsets/prometheus")
     assert "--storage.tsdb.retention.time=3d" in str(arguments)
+
+
+def test_a_provider_that_outlives_its_engine_is_ended(project: Project, api: Api) -> None:
+    process = begin(project, "up", "--yes", "--skip-preview")
+    wait_for(under_way(api, "pending-install"), process)
+    kill(process)
+    assert PROVIDER.name in processes.running(project.sandbox)
+    project.repair(STACK)
+    assert PROVIDER.name not in processes.running(project.sandbox)
+    project.up(STACK)
 
 
 def test_a_running_update_is_not_repaired(project: Project, api: Api) -> None:
@@ -105,6 +123,7 @@ def test_a_running_update_is_not_repaired(project: Project, api: Api) -> None:
     assert process.wait(timeout=240) == 0
 
 
+@pytest.mark.requirement("S-123")
 def test_a_release_that_cannot_become_ready_says_why(project: Project) -> None:
     # More than any node has: the pod is never scheduled.
     too_much = {"requests": {"cpu": "100", "memory": "512Mi"}}

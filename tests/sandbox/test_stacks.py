@@ -56,6 +56,7 @@ BUILT_IN = {"admin", "edit", "view", "cluster-admin"}
 
 
 @pytest.mark.parametrize("on_sandbox", ["staging"], indirect=True)
+@pytest.mark.requirement("S-117")
 def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str, tmp_path: Path) -> None:
     assert set(project.up(on_sandbox)) == {"unchanged"}
     elk.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
@@ -87,6 +88,7 @@ class TestProduction:
 
     claims: dict[str, str]
 
+    @pytest.mark.requirement("S-087", "S-088", "S-089", "S-090", "S-119", "S-121")
     def test_it_comes_up_at_the_guides_size(self, project: Project, api: Api, tmp_path: Path) -> None:
         project.prepare("prod")
         print(f"\nprod up: {project.up('prod')}")

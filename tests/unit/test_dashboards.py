@@ -114,6 +114,7 @@ def test_uids_are_the_fixed_ones() -> None:
 
 
 @pytest.mark.parametrize("file", UIDS)
+@pytest.mark.requirement("S-002")
 def test_a_dashboard_is_whole(file: str) -> None:
     board = BOARDS[file]
     assert board_problems(file, board) == []
@@ -137,6 +138,7 @@ def test_no_dashboard_names_an_environment(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", GUIDE)
+@pytest.mark.requirement("S-054", "S-055", "S-056", "S-057", "S-058", "S-060", "S-061", "S-062")
 def test_the_panels_of_the_guide_come_first(file: str) -> None:
     assert [panel["title"] for panel in BOARDS[file]["panels"]][: len(GUIDE[file])] == GUIDE[file]
 

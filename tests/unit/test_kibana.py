@@ -79,6 +79,7 @@ def _ask(query: str, language: str = "kuery") -> Callable[[list[Item]], None]:
     return lambda items: _source(items, ERRORS)["query"].update(query=query, language=language)
 
 
+@pytest.mark.requirement("S-082", "S-083")
 def test_kibana_can_take_them_all() -> None:
     assert problems_of(ITEMS) == []
     found = [use for item in ITEMS for use in uses(item)]

@@ -22,6 +22,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run("prod", tmp_path_factory.mktemp("charts"))
 
 
+@pytest.mark.requirement("S-078", "S-079")
 def test_filebeat_reads_the_namespaces_and_files_of_the_settings() -> None:
     settings = FilebeatSettings(namespaces=["shop"], paths=["/var/log/mangakai/*.log"])
     containers, files = filebeat.render(settings, "logstash:5044", "manga-test")["filebeat.inputs"]

@@ -75,6 +75,7 @@ def test_every_object_of_ours_has_a_name_a_namespace_and_labels(stack: Run) -> N
             assert metadata["namespace"] in {"monitoring", "monitoring-agents", "mangakai-prod"}, resource.name
 
 
+@pytest.mark.requirement("S-123")
 def test_every_release_is_named_pinned_and_bounded(stack: Run) -> None:
     releases = stack.of_type(RELEASE)
     assert {Path(release.inputs["chart"]).name.rsplit("-", 1)[0] for release in releases} == set(PINS)
@@ -91,6 +92,7 @@ def test_every_release_is_named_pinned_and_bounded(stack: Run) -> None:
         )
 
 
+@pytest.mark.requirement("S-043")
 def test_secrets_are_in_secrets_only(stack: Run) -> None:
     canaries = [canary(key) for key in secrets.PURPOSES]
     found = set()
@@ -104,6 +106,7 @@ def test_secrets_are_in_secrets_only(stack: Run) -> None:
     assert not any(value in json.dumps(stack.outputs, default=str) for value in canaries)
 
 
+@pytest.mark.requirement("S-002")
 def test_every_datasource_that_a_dashboard_names_exists(stack: Run) -> None:
     provisioning = json.loads(named(stack, CONFIG_MAP, "grafana-datasources").inputs["data"]["datasources.yaml"])
     uids = {source["uid"] for source in provisioning["datasources"]}
@@ -195,6 +198,7 @@ def test_data_is_kept_in_production_only(runs: dict[str, Run]) -> None:
         assert storage_class.inputs["reclaimPolicy"] == policy
 
 
+@pytest.mark.requirement("S-118")
 def test_namespaces_enforce_pod_security(stack: Run) -> None:
     enforced = {
         resource.name: resource.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
@@ -228,6 +232,7 @@ def test_aws_is_encrypted_tagged_and_closed(runs: dict[str, Run]) -> None:
     assert versioning.inputs["versioningConfiguration"]["status"] == "Enabled"
 
 
+@pytest.mark.requirement("S-124")
 def test_outputs_are_the_fixed_ones(runs: dict[str, Run]) -> None:
     fixed = {"prometheusUrl", "alertmanagerUrl", "grafanaUrl", "kibanaUrl", "otlpEndpoint", "namespace", "urls"}
     assert set(runs["local"].outputs) == fixed | {"jaegerUrl"}

@@ -65,6 +65,7 @@ def test_nothing_is_said_of_a_pod_when(item: dict[str, Any]) -> None:
     assert of_pod(item) == []
 
 
+@pytest.mark.requirement("S-131", "S-136")
 def test_a_crash_loop_is_told_though_its_phase_is_running() -> None:
     died = {"exitCode": 1, "reason": "Error", "finishedAt": ago(minutes=1)}
     crashing = container({"waiting": {"reason": "CrashLoopBackOff"}}, 7, died)
@@ -124,6 +125,7 @@ def test_a_pending_pod_has_the_schedulers_reason() -> None:
     assert found.since == NOW - timedelta(minutes=5)
 
 
+@pytest.mark.requirement("S-131")
 def test_a_pod_that_is_not_ready_is_told_after_the_time_of_a_rollout() -> None:
     assert of_pod(pod(ready=False, age_minutes=1.9)) == []
     (found,) = of_pod(pod(ready=False, age_minutes=2.1))
@@ -165,6 +167,7 @@ def endpoint_slice(service_name: str, ready: bool) -> dict[str, Any]:
     return {"metadata": {"labels": labels}, "endpoints": [{"conditions": {"ready": ready}}]}
 
 
+@pytest.mark.requirement("S-132")
 def test_a_service_without_pods_and_one_without_ready_pods_are_told_apart() -> None:
     web = {**pod(ready=False), "metadata": thing("web-1")["metadata"] | {"labels": {"app": "web"}}}
     (found,) = network.services([service("web")], [], [], NOW)
@@ -182,6 +185,7 @@ def test_nothing_is_said_of_services_that_others_fill_or_whose_pods_are_young() 
     assert list(network.services([service("web", selector=None)], [], [], NOW)) == []
 
 
+@pytest.mark.requirement("S-132")
 def test_a_load_balancer_has_a_url_or_is_told() -> None:
     there = service("kibana-external", type="LoadBalancer") | {
         "status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}
@@ -196,6 +200,7 @@ def test_a_load_balancer_has_a_url_or_is_told() -> None:
     assert url.what == "kibana-external: https://kibana.monitoring.example.com"
 
 
+@pytest.mark.requirement("S-133")
 def test_an_ingress_without_address_or_service_is_told() -> None:
     paths = [{"backend": {"service": {"name": "web"}}}, {"backend": {"service": {"name": "gone"}}}]
     ingress = thing("front", spec={"ingressClassName": "nginx", "rules": [{"http": {"paths": paths}}]})
@@ -323,6 +328,7 @@ def test_a_certificate_is_told_when_whoever_renews_it_should_have(
     assert [one.severity for one in found] == ([severity] if severity else [])
 
 
+@pytest.mark.requirement("S-134")
 def test_events_are_sorted_by_when_they_were_seen_last_wherever_that_is() -> None:
     about: dict[str, Any] = {"involvedObject": {"kind": "Pod", "name": "x"}, "reason": "Failed"}
     items = [
@@ -337,6 +343,7 @@ def test_events_are_sorted_by_when_they_were_seen_last_wherever_that_is() -> Non
     assert {one.severity for one in found} == {Severity.INFO}
 
 
+@pytest.mark.requirement("S-135")
 def test_usage_is_told_of_those_that_use_the_most() -> None:
     metrics = [
         thing(name, containers=[{"usage": {"cpu": "250000000n", "memory": memory}}])
@@ -349,6 +356,7 @@ def test_usage_is_told_of_those_that_use_the_most() -> None:
     ]
 
 
+@pytest.mark.requirement("S-137", "S-138")
 def test_what_prometheus_says_becomes_findings() -> None:
     (target,) = monitoring.targets([{"metric": {"job": "redis", "namespace": "mangakai-prod", "pod": "redis-0"}}])
     assert (target.subject, target.next_step) == ("target redis", "kubectl -n mangakai-prod describe pod redis-0")
@@ -383,6 +391,7 @@ def test_firing_alerts_are_told_and_a_silent_watchdog_too() -> None:
         assert next(one.subject for one in monitoring.alerts(others)) == "alert Watchdog"
 
 
+@pytest.mark.requirement("S-137", "S-138")
 def test_what_the_backend_does_not_reach_is_told_without_its_reason() -> None:
     answer = {
         "status": "degraded",
@@ -456,6 +465,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ([Severity.WARNING, Severity.CRITICAL, Severity.UNKNOWN], 4),
     ],
 )
+@pytest.mark.requirement("S-130")
 def test_the_exit_status_is_that_of_the_worst(severities: list[Severity], status: int) -> None:
     assert exit_status([Finding(severity, "x", "y") for severity in severities]) == status
 

@@ -133,6 +133,7 @@ def test_a_namespace_that_is_not_there_is_no_healthy_one(api: Api, cluster: Clus
     assert found["there is no Release: the stack is not up"].next_step == "pulumi up --stack prod"
 
 
+@pytest.mark.requirement("S-136")
 def test_the_log_is_of_the_run_before_and_has_no_secret(api: Api, cluster: Cluster) -> None:
     crashing = pod(ready=False, containerStatuses=[container({"waiting": {"reason": "CrashLoopBackOff"}}, 2)])
     for namespace in ("monitoring", "monitoring-agents", "mangakai-prod"):
@@ -143,7 +144,7 @@ def test_the_log_is_of_the_run_before_and_has_no_secret(api: Api, cluster: Clust
     (found,) = [one for one in everything(cluster) if one.lines]
     assert found.lines == ("connecting to postgresql://***@db", "Traceback")
     (asked,) = [path for path, _ in api.asked if path.startswith(log)]
-    assert {"container=web", "previous=true", "tailLines=20"} <= set(asked.split("?")[1].split("&"))
+    assert {"container=web", "previous=true", "tailLines=50"} <= set(asked.split("?")[1].split("&"))
 
 
 def asked_pods(
@@ -194,6 +195,7 @@ def test_the_backend_is_asked_on_its_own_port_and_not_on_that_of_its_metrics(
     assert found[0].what == "does not reach its redis"
 
 
+@pytest.mark.requirement("S-135")
 def test_without_metrics_server_the_usage_is_not_known_and_that_is_no_fault(api: Api, cluster: Cluster) -> None:
     api.answers["/apis/metrics.k8s.io/v1beta1/namespaces/monitoring/pods"] = 404
     (found,) = [one for one in everything(cluster) if one.severity is Severity.INFO]

@@ -8,6 +8,7 @@ from sandbox.demo import show
 from tests.sandbox.conftest import Project
 
 
+@pytest.mark.requirement("S-139")
 def test_a_fault_of_the_application_is_mailed_and_that_it_is_over(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,7 @@ def discover(project: Project, api: Api, tmp_path_factory: pytest.TempPathFactor
     return lambda job: discovery.discover(api, project.sandbox.kubeconfig, folder, job)
 
 
+@pytest.mark.requirement("S-018")
 def test_both_backend_pods_by_their_metrics_port(discover: Discover) -> None:
     targets = discover("mangakai-backend")
     assert [target["namespace"] for target in targets] == ["mangakai-prod", "mangakai-prod"]
@@ -57,6 +58,7 @@ def test_both_backend_pods_by_their_metrics_port(discover: Discover) -> None:
     assert all(target["service"] == "mangakai-backend-service" and target["node"] for target in targets)
 
 
+@pytest.mark.requirement("S-019")
 def test_both_redis_replicas_not_their_service(discover: Discover, api: Api) -> None:
     targets = discover("redis")
     assert sorted(target["pod"] for target in targets) == ["redis-0", "redis-1"]
@@ -64,6 +66,7 @@ def test_both_redis_replicas_not_their_service(discover: Discover, api: Api) -> 
     assert all(target["instance"].endswith(":9121") and virtual not in target["instance"] for target in targets)
 
 
+@pytest.mark.requirement("S-017")
 def test_pods_that_ask(discover: Discover) -> None:
     by_pod = {target["pod"]: target for target in discover("kubernetes-pods")}
     assert set(by_pod) == {"worker", "worker-v6"}, "the completed job, or one that did not ask, is among them"
@@ -77,6 +80,7 @@ def test_pods_that_ask(discover: Discover) -> None:
     assert by_pod["worker-v6"]["__scheme__"] == "http"
 
 
+@pytest.mark.requirement("S-016", "S-022")
 def test_every_node(discover: Discover) -> None:
     for job, path in (("kubernetes-nodes", "/metrics"), ("kubernetes-nodes-cadvisor", "/metrics/cadvisor")):
         targets = discover(job)
@@ -88,6 +92,7 @@ def test_every_node(discover: Discover) -> None:
     assert all(target["instance"].endswith(":9100") for target in exporters)
 
 
+@pytest.mark.requirement("S-015")
 def test_the_api_server(discover: Discover) -> None:
     (target,) = discover("kubernetes-apiservers")
     assert target["__scheme__"] == "https"

@@ -15,6 +15,7 @@ from tests.sandbox import elk, jaeger
 from tests.sandbox.conftest import CANARIES, Api, Project
 
 
+@pytest.mark.requirement("S-117", "S-118")
 def test_a_second_up_and_a_preview_change_nothing(project: Project) -> None:
     began = time.monotonic()
     assert set(project.up("local")) == {"unchanged"}
@@ -24,6 +25,7 @@ def test_a_second_up_and_a_preview_change_nothing(project: Project) -> None:
     print(f"\nno change: up {up:.1f} s, preview {time.monotonic() - began:.1f} s")
 
 
+@pytest.mark.requirement("S-008", "S-023", "S-039", "S-128")
 def test_the_api_server_has_what_render_writes(project: Project, api: Api) -> None:
     files = {
         path: text.replace(render.GRAFANA_URL, "http://localhost:3000").replace(
@@ -105,6 +107,7 @@ def test_a_larger_volume_says_what_to_do_and_that_does(project: Project, api: Ap
         project.up("local")
 
 
+@pytest.mark.requirement("S-043", "S-049")
 def test_secrets_are_nowhere_in_clear(project: Project, api: Api) -> None:
     exported = project.pulumi("local", "stack", "export").stdout
     places = {
@@ -134,14 +137,19 @@ def test_no_webhook_and_no_api_service_names_a_service(api: Api) -> None:
         assert not item["spec"].get("service"), item["metadata"]["name"]
 
 
+@pytest.mark.requirement(
+    "S-005", "S-063", "S-064", "S-065", "S-066", "S-068", "S-069", "S-070", "S-077", "S-078", "S-080",
+)  # fmt: skip
 def test_elastics_operator_made_the_workloads(project: Project, api: Api) -> None:
     elk.check(api, read_file(project.folder / "Pulumi.local.yaml"))
 
 
+@pytest.mark.requirement("S-084", "S-085", "S-086", "S-122")
 def test_jaegers_operator_made_the_workloads(project: Project, api: Api) -> None:
     jaeger.check(api, read_file(project.folder / "Pulumi.local.yaml"))
 
 
+@pytest.mark.requirement("S-119", "S-120", "S-121")
 def test_endpoints_lead_to_pods(api: Api) -> None:
     for part in ("prometheus", "alertmanager", "grafana"):
         slices = api.get(

@@ -84,6 +84,7 @@ def both(containers: dict[str, jaeger.Container], folder: Path) -> Iterator[None
 
 
 @pytest.mark.usefixtures("both")
+@pytest.mark.requirement("S-004", "S-086")
 def test_a_span_that_is_sent_is_found(storage: Storage) -> None:
     began = time.monotonic()
     status, trace = jaeger.send(3)
@@ -145,6 +146,7 @@ def test_what_is_accepted_while_the_storage_is_away_is_found_later(storage: Stor
 
 
 @pytest.mark.usefixtures("both")
+@pytest.mark.requirement("S-092")
 def test_the_application_with_the_environment_of_its_pods_is_found(api: Api, folder: Path) -> None:
     given = api.config_map("mangakai-observability", "mangakai-prod")
     assert given["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://mangakai-jaeger-collector.monitoring.svc:4318"

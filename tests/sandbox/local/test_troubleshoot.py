@@ -61,6 +61,7 @@ def troubleshoot(project: Project, *arguments: str, kubeconfig: Path | None = No
     return Said(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
+@pytest.mark.requirement("S-130")
 def test_nothing_is_invented_on_a_healthy_stack(project: Project) -> None:
     said = troubleshoot(project, "--json")
     print(f"\nhealthy: {said.seconds:.1f} s")
@@ -276,6 +277,7 @@ NEXT_STEPS = {
 
 
 @pytest.mark.parametrize("subject", NEXT_STEPS)
+@pytest.mark.requirement("S-139")
 def test_a_staged_fault_is_found_with_its_next_step(staged: Said, subject: str) -> None:
     severity, what, next_step = NEXT_STEPS[subject]
     fault = staged.faults[subject]

@@ -1,0 +1,1 @@
+"""How long the engine takes with this program: `make bench`."""

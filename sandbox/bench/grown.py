@@ -1,0 +1,41 @@
+"""The project with a multiple of its jobs, rules and dashboards."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from sandbox.layout import CHECKOUT
+
+TIMES = 10
+_PARTS = {"Pulumi.yaml", "__main__.py", "backup", "components", "dashboards", "rules"}
+_JOBS = f"""
+_once = jobs
+
+
+def jobs(*arguments):
+    every = [(job, copy) for job in _once(*arguments) for copy in range({TIMES})]
+    return [{{**job, "job_name": job["job_name"] + (f"-{{copy}}" if copy else "")}} for job, copy in every]
+"""
+
+
+def write(folder: Path) -> None:
+    """Write a copy of the project with TIMES its jobs, rules and dashboards into a folder."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, files.split("\0")):
+        if name.partition("/")[0] in _PARTS:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(CHECKOUT / name, folder / name)
+    (folder / ".venv").symlink_to(CHECKOUT / ".venv")
+    for copy in range(1, TIMES):
+        for file in sorted((CHECKOUT / "rules").glob("*.yml")):
+            text = file.read_text()
+            for key in ("- alert: ", "- name: "):
+                text = text.replace(key, f"{key}Copy{copy}")
+            (folder / "rules" / f"{file.stem}-{copy}.yml").write_text(text)
+        for file in sorted((CHECKOUT / "dashboards").glob("*.json")):
+            dashboard = json.loads(file.read_text())
+            dashboard["uid"] += f"-{copy}"
+            (folder / "dashboards" / f"{file.stem}-{copy}.json").write_text(json.dumps(dashboard))
+    with (folder / "components" / "scrape_configs.py").open("a") as jobs:
+        jobs.write(_JOBS)
