@@ -1,7 +1,8 @@
 """Release what a killed `pulumi up` left behind, so that the next one converges: `make repair STACK=…`.
 
 It releases the stack's lock, clears pending operations, and removes Helm's records of installs and upgrades that were
-under way. Nothing else is touched: what such an install has made is taken up by the next `up`.
+under way, or that ended when nobody could take note of it any more. Nothing else is touched: what such an install has
+made is taken up by the next `up`.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from urllib3.exceptions import HTTPError
 from components.names import AGENTS, MONITORING
 from components.settings import PROJECT
 
+_RELEASE = "kubernetes:helm.sh/v3:Release"
 _UNDER_WAY = "owner=helm,status in (pending-install, pending-upgrade, pending-rollback)"
 
 
@@ -48,7 +50,10 @@ def repair(
     pulumi = _Pulumi(stack, environment, root)
     released = list(_release_lock(pulumi))
     end_provider()
-    return [*released, *_clear_pending(pulumi), *_remove_records(pulumi)]
+    pending = _pending(pulumi)
+    cleared = [f"cleared the pending operation {operation['type']} of {_name(operation)}" for operation in pending]
+    unknown = [_name(each) for each in pending if each["type"] == "creating" and each["resource"]["type"] == _RELEASE]
+    return [*released, *cleared, *_remove_records(pulumi, unknown)]
 
 
 class _Pulumi:
@@ -90,27 +95,34 @@ def _release_lock(pulumi: _Pulumi) -> Iterator[str]:
         yield f"released the lock of {lock.get('username')}@{lock.get('hostname')}, process {lock.get('pid')}"
 
 
-def _clear_pending(pulumi: _Pulumi) -> Iterator[str]:
+def _pending(pulumi: _Pulumi) -> list[dict[str, Any]]:
+    """Take the pending operations out of the state, and return them."""
     exported = json.loads(pulumi("stack", "export"))
     pending: list[dict[str, Any]] = exported["deployment"].pop("pending_operations", None) or []
     if not pending:
-        return
+        return []
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(exported, file)
         file.flush()
         pulumi("stack", "import", "--file", file.name)
-    for operation in pending:
-        yield f"cleared the pending operation {operation['type']} of {operation['resource']['urn'].split('::')[-1]}"
+    return pending
 
 
-def _remove_records(pulumi: _Pulumi) -> Iterator[str]:
+def _name(operation: dict[str, Any]) -> str:
+    return str(operation["resource"]["urn"].split("::")[-1])
+
+
+def _remove_records(pulumi: _Pulumi, unknown: Sequence[str]) -> Iterator[str]:
+    """Remove the records of what was under way, and all of the Releases that Pulumi does not know to be there."""
+    selectors = [_UNDER_WAY, *([f"owner=helm,name in ({', '.join(unknown)})"] if unknown else [])]
     context = pulumi("config", "get", "--path", f"{PROJECT}:cluster.context").strip()
     file = pulumi.environment.get("KUBECONFIG")
     try:
         core = api.CoreV1Api(kubeconfig.new_client_from_config(file, context))  # type: ignore[no-untyped-call]
         for namespace in (MONITORING, AGENTS):
-            for secret in core.list_namespaced_secret(namespace, label_selector=_UNDER_WAY).items:
-                metadata: Any = secret.metadata
+            lists = [core.list_namespaced_secret(namespace, label_selector=one).items for one in selectors]
+            found: dict[str, Any] = {each.metadata.name: each.metadata for items in lists for each in items}  # type: ignore[union-attr,misc]
+            for metadata in found.values():
                 core.delete_namespaced_secret(metadata.name, namespace)
                 labels = metadata.labels
                 record = f"{labels['name']} v{labels['version']} ({labels['status']})"

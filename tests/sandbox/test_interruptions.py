@@ -1,5 +1,6 @@
 """Updates that are interrupted, killed or fail: what the next one, or a repair, makes of them."""
 
+import json
 import os
 import shutil
 import signal
@@ -103,6 +104,25 @@ def test_an_upgrade_that_was_killed_is_repaired(project: Project, api: Api) -> N
     assert project.up(STACK)["updated"] >= 1
     arguments = api.get("/apis/apps/v1/namespaces/monitoring/statefulsets/prometheus")
     assert "--storage.tsdb.retention.time=3d" in str(arguments)
+
+
+def test_a_release_that_is_there_and_that_pulumi_does_not_know_of_is_taken_up(project: Project) -> None:
+    """Helm had ended, and the engine was killed before it could write that down."""
+    project.up(STACK)
+    exported = json.loads(project.pulumi(STACK, "stack", "export").stdout)
+    resources = exported["deployment"]["resources"]
+    (release,) = (each for each in resources if each["urn"].endswith("Release::grafana"))
+    resources.remove(release)
+    exported["deployment"]["pending_operations"] = [{"resource": release, "type": "creating"}]
+    file = project.folder / "killed.json"
+    file.write_text(json.dumps(exported))
+    assert project.pulumi(STACK, "stack", "import", "--file", str(file)).returncode == 0
+    assert project.repair(STACK) == [
+        "cleared the pending operation creating of grafana",
+        "removed the Helm record grafana v1 (deployed) in monitoring",
+    ]
+    assert project.up(STACK)["created"] == 1
+    assert set(project.up(STACK)) == {"unchanged"}
 
 
 def test_a_provider_that_outlives_its_engine_is_ended(project: Project, api: Api) -> None:
