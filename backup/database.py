@@ -1,6 +1,5 @@
 """Grafana's database, which holds users, their preferences, and dashboards made by hand."""
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from . import BackupError
-from .part import Staged
+from .part import Staged, emptied
 
 _NAME = "grafana.db"
 _BUSY_SECONDS = 30
@@ -27,15 +26,10 @@ class Database:
         """Copy the database as one transaction sees it."""
         if not self._file.exists():
             raise BackupError(f"Grafana has made no database yet: {self._file}")
-        stage = self._work / "stage"
-        shutil.rmtree(stage, ignore_errors=True)
-        stage.mkdir(parents=True)
-        try:
+        with emptied(self._work / "stage") as stage:
             now = time.time()
             _copy(self._file, stage / _NAME)
             yield Staged(stage, now)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
 
     def scratch(self) -> Path:
         """Return a folder of `work`."""

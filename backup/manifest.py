@@ -1,12 +1,11 @@
 """What was running when a backup was made by hand: its date, namespace, versions, images, and what is in it."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .part import Staged
+from .part import Staged, emptied
 
 _NAME = "manifest.json"
 
@@ -22,13 +21,9 @@ class Manifest:
     @contextmanager
     def staged(self) -> Iterator[Staged]:
         """Read the text, and write it into a file."""
-        stage = self._work / "manifest"
-        stage.mkdir(parents=True, exist_ok=True)
-        try:
+        with emptied(self._work / "manifest") as stage:
             (stage / _NAME).write_text(self._read())
             yield Staged(stage, time.time())
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
 
     def scratch(self) -> Path:
         """Return a folder of `work`."""

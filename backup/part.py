@@ -1,7 +1,8 @@
 """What is saved by restic: what each such part has in common."""
 
+import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -32,3 +33,14 @@ class Part(Protocol):
 
     def scratch(self) -> Path:
         """Return the folder, not made yet, into which a backup is unpacked to be restored from there."""
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """Make a folder, empty even where an earlier run was killed, that goes when the context ends."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -14,8 +14,7 @@ from .snapshot import Snapshot
 # restic itself tries for a quarter of an hour to reach a storage that is away.
 QUICK_SECONDS = 120.0
 _LONG_SECONDS = 6 * 3600.0
-_NO_REPOSITORY = 10
-# https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
+_NO_REPOSITORY = 10  # https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
 _NEWEST = "newest="
 
 
@@ -52,9 +51,9 @@ class Repository:
         """Keep the backups of the last 24 hours, and one of each of the last `days` days; free what others used."""
         self._restic("forget", "--keep-hourly", "24", "--keep-daily", str(days), "--prune")
 
-    def check(self, share: str = "") -> None:
+    def check(self, share: str) -> None:
         """Check that the repository is whole; `share`, such as 3/30, is how much of the data is read for it."""
-        self._restic("check", *([f"--read-data-subset={share}"] if share else []))
+        self._restic("check", f"--read-data-subset={share}")
 
     def restore(self, snapshot: Snapshot, folder: Path) -> None:
         """Unpack a backup into `folder`, which is emptied before."""

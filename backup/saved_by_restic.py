@@ -1,7 +1,7 @@
 """Parts that restic saves."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from .part import Part
@@ -9,10 +9,6 @@ from .repository import Repository
 from .snapshot import Snapshot
 
 _SHARES = 30  # of the data, one is read each day, so that all of it is read each month
-
-
-def _today() -> int:
-    return datetime.now(UTC).timetuple().tm_yday
 
 
 class SavedByRestic:
@@ -25,10 +21,9 @@ class SavedByRestic:
         repository: Repository,
         interval: float,
         days: int,
-        today: Callable[[], int] = _today,
     ) -> None:
         self.part, self.objective = name, part.lag + 2 * interval
-        self._part, self._repository, self._days, self._today = part, repository, days, today
+        self._part, self._repository, self._days = part, repository, days
 
     def save(self) -> Snapshot:
         """Stage the part and save it."""
@@ -41,7 +36,8 @@ class SavedByRestic:
     def check(self) -> None:
         """Remove what is kept no longer, and check the repository, with the day's share of its data."""
         self._repository.thin_out(self._days)
-        self._repository.check(f"{self._today() % _SHARES + 1}/{_SHARES}")
+        today = datetime.now(UTC).timetuple().tm_yday
+        self._repository.check(f"{today % _SHARES + 1}/{_SHARES}")
 
     def snapshots(self) -> list[Snapshot]:
         """Return the backups, the oldest first."""

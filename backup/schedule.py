@@ -13,14 +13,14 @@ from .snapshot import Backup, Snapshot
 _RETRY_SECONDS, _CHECK_SECONDS, _TICK_SECONDS = 300.0, 86400.0, 5.0
 
 _METRICS = {
-    "backup_objective_seconds": ("gauge", "How old the newest saved data may become."),
-    "backup_newest_data_timestamp_seconds": ("gauge", "Time of the newest data in the last good backup."),
-    "backup_last_success_timestamp_seconds": ("gauge", "When the last good backup was made."),
-    "backup_size_bytes": ("gauge", "How much the last good backup holds."),
-    "backup_duration_seconds": ("gauge", "How long the last run took."),
-    "backup_failing": ("gauge", "1 where the last run failed."),
-    "backup_check_failing": ("gauge", "1 where the last check of what was saved failed."),
-    "backup_check_last_success_timestamp_seconds": ("gauge", "When the last check succeeded."),
+    "backup_objective_seconds": "How old the newest saved data may become.",
+    "backup_newest_data_timestamp_seconds": "Time of the newest data in the last good backup.",
+    "backup_last_success_timestamp_seconds": "When the last good backup was made.",
+    "backup_size_bytes": "How much the last good backup holds.",
+    "backup_duration_seconds": "How long the last run took.",
+    "backup_failing": "1 where the last run failed.",
+    "backup_check_failing": "1 where the last check of what was saved failed.",
+    "backup_check_last_success_timestamp_seconds": "When the last check succeeded.",
 }
 
 
@@ -107,10 +107,10 @@ class Schedule:
     def metrics(self) -> str:
         """Return the metrics in Prometheus' text format."""
         lines = []
-        for name, (kind, help_) in _METRICS.items():
-            lines += [f"# HELP {name} {help_}", f"# TYPE {name} {kind}"]
+        for name, help_ in _METRICS.items():
+            lines += [f"# HELP {name} {help_}", f"# TYPE {name} gauge"]
             for record in self._records:
-                if (value := dict(record.values).get(name)) is not None:
+                if (value := record.values.get(name)) is not None:
                     lines.append(f'{name}{{part="{record.backup.part}"}} {value}')
         return "\n".join([*lines, ""])
 

@@ -1,7 +1,6 @@
 """Alertmanager's silences: asked of one replica, as all of them know all."""
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .part import Staged
+from .part import Staged, emptied
 from .web import Web
 
 _NAME = "silences.json"
@@ -27,14 +26,10 @@ class Silences:
     @contextmanager
     def staged(self) -> Iterator[Staged]:
         """Write the silences into a file."""
-        stage = self._work / "stage"
-        stage.mkdir(parents=True, exist_ok=True)
-        try:
+        with emptied(self._work / "stage") as stage:
             now = time.time()
             (stage / _NAME).write_text(json.dumps(self._live(), indent=2))
             yield Staged(stage, now)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
 
     def scratch(self) -> Path:
         """Return a folder of `work`."""

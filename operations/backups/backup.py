@@ -50,7 +50,7 @@ def _saved(pods: Pods, part: str, pod: str, line: str = "") -> dict[str, Any]:
             said = Said(1, "", str(error))
     if said.status == 0:
         return {"snapshot": json.loads(said.output), "seconds": round(time.monotonic() - began, 1)}
-    return {"error": said.errors.strip().removeprefix("error: ") or "it said nothing"}
+    return {"error": said.problem}
 
 
 def manifest(stack: str, settings: Settings, pods: Pods, results: list[dict[str, Any]]) -> dict[str, Any]:

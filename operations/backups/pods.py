@@ -39,6 +39,11 @@ class Said:
     output: str
     errors: str
 
+    @property
+    def problem(self) -> str:
+        """Return what went wrong, in the program's words."""
+        return self.errors.strip().removeprefix("error: ") or "it said nothing"
+
 
 class Pods:
     """The pods of a cluster that make backups, by the context of the kubeconfig."""

@@ -30,7 +30,7 @@ def listed(pods: Pods, bucket: str = "") -> tuple[dict[str, list[dict[str, Any]]
                 if said.status == 0:
                     found[f"{part} ({name})"] = json.loads(said.output)
                 else:
-                    problems.append(f"{part} ({name}): {said.errors.strip().removeprefix('error: ')}")
+                    problems.append(f"{part} ({name}): {said.problem}")
         except BackupsError as error:
             problems.append(f"{part}: {error}")
     return found, problems
@@ -60,7 +60,7 @@ def restore(pods: Pods, part: str, snapshot: str, overwrite: bool, bucket: str =
             said = pods.tell(name, *command, seconds=SECONDS, watch=watch)
         print(said.output, end="", flush=True)
         if said.status != 0:
-            raise BackupsError(f"{part} ({name}): {said.errors.strip().removeprefix('error: ')}")
+            raise BackupsError(f"{part} ({name}): {said.problem}")
 
 
 def _table(found: dict[str, list[dict[str, Any]]]) -> str:
