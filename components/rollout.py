@@ -1,5 +1,8 @@
 """What keeps a Helm release from becoming ready: said in words, and moved out of the way of the next try."""
 
+# Without it the annotations alone would import the client's models, which takes longer than all else at a start.
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from typing import Any

@@ -6,6 +6,7 @@ what the sandbox needs of it, in the Python that it runs in.
 # ruff: noqa: ARG002, N802 the names and the parameters are those of the engine's calls
 
 import asyncio
+import gc
 import logging
 import os
 import runpy
@@ -107,6 +108,7 @@ def _end(*_: object) -> None:
     timer = threading.Timer(1, os._exit, [0])
     timer.daemon = True
     timer.start()
+    gc.freeze()  # to look for garbage in all that a program has imported takes longer than the rest of the end
     sys.exit(0)
 
 
@@ -131,4 +133,5 @@ def serve(engine: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    # Before the address come the flags that the user gave for the logs and traces.
+    serve(sys.argv[-1])

@@ -53,7 +53,7 @@ class Roles(pulumi.ComponentResource):
         )
         statements = pulumi.Output.all(args.bucket_arn, args.key_arn).apply(
             lambda arns: (
-                _backup_statements(part, args.cluster.region, *arns)
+                backup_statements(part, args.cluster.region, *arns)
                 + restore_statements(part, args.cluster.region, args.other_bucket)
                 + (remote_write_statements(args.settings.account_id, args.remote_write) if part == "prometheus" else [])
             )
@@ -97,60 +97,58 @@ def _trust(settings: AwsSettings, part: str) -> str:
     )
 
 
-def _backup_statements(part: str, region: str, bucket: str, key: str) -> list[dict[str, Any]]:
+def backup_statements(part: str, region: str, bucket: str, key: str) -> list[dict[str, Any]]:
     """Return what restic and Elasticsearch's repository-s3 need, and nothing outside of the part's prefix.
 
     Versions cannot be deleted: what a stolen role deletes or overwrites is there for as long as the lifecycle keeps it.
     """
-    # Both know no s3:prefix: with that condition they would allow nothing. They tell the region, and names.
     on_bucket = ["s3:GetBucketLocation", *(["s3:ListBucketMultipartUploads"] if part in _LISTS_UPLOADS else [])]
     on_objects = ["AbortMultipartUpload", "DeleteObject", "GetObject", "ListMultipartUploadParts", "PutObject"]
-    return [
-        {"Sid": "Bucket", "Effect": "Allow", "Action": on_bucket, "Resource": bucket},
-        {
-            # S3 also asks this of whoever reads an object that is not there, and answers 403 instead of 404 without.
-            "Sid": "List",
-            "Effect": "Allow",
-            "Action": "s3:ListBucket",
-            "Resource": bucket,
-            "Condition": {"StringLike": {"s3:prefix": [part, f"{part}/*"]}},
-        },
-        {
-            "Sid": "Objects",
-            "Effect": "Allow",
-            "Action": [f"s3:{action}" for action in on_objects],
-            "Resource": f"{bucket}/{part}/*",
-        },
-        {
-            "Sid": "KeyThroughS3",
-            "Effect": "Allow",
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-            "Resource": key,
-            "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
-        },
-    ]
+    own = _Rights("", on_bucket, [f"s3:{action}" for action in on_objects], ["kms:Decrypt", "kms:GenerateDataKey"])
+    return _statements(own, part, region, bucket, key)
 
 
 def restore_statements(part: str, region: str, other: OtherBucketSettings | None) -> list[dict[str, Any]]:
     """Return what reading the part's prefix of another stack's bucket needs."""
     if other is None:
         return []
-    bucket = f"arn:aws:s3:::{other.name}"
+    reading = _Rights("Other", ["s3:GetBucketLocation"], ["s3:GetObject"], ["kms:Decrypt"])
+    return _statements(reading, part, region, f"arn:aws:s3:::{other.name}", other.key_arn)
+
+
+@dataclass(frozen=True)
+class _Rights:
+    """What a part may do with a bucket, its objects and their key; `names` begins the names of the statements."""
+
+    names: str
+    on_bucket: list[str]
+    on_objects: list[str]
+    on_key: list[str]
+
+
+def _statements(rights: _Rights, part: str, region: str, bucket: str, key: str) -> list[dict[str, Any]]:
     return [
-        {"Sid": "OtherBucket", "Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": bucket},
+        # Restic and Elasticsearch tell no s3:prefix here: with that condition this would allow nothing.
+        {"Sid": f"{rights.names}Bucket", "Effect": "Allow", "Action": rights.on_bucket, "Resource": bucket},
         {
-            "Sid": "OtherList",
+            # S3 also asks this of whoever reads an object that is not there, and answers 403 instead of 404 without.
+            "Sid": f"{rights.names}List",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
             "Resource": bucket,
             "Condition": {"StringLike": {"s3:prefix": [part, f"{part}/*"]}},
         },
-        {"Sid": "OtherObjects", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket}/{part}/*"},
         {
-            "Sid": "OtherKeyThroughS3",
+            "Sid": f"{rights.names}Objects",
             "Effect": "Allow",
-            "Action": "kms:Decrypt",
-            "Resource": other.key_arn,
+            "Action": rights.on_objects,
+            "Resource": f"{bucket}/{part}/*",
+        },
+        {
+            "Sid": f"{rights.names}KeyThroughS3",
+            "Effect": "Allow",
+            "Action": rights.on_key,
+            "Resource": key,
             "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
         },
     ]

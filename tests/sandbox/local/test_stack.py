@@ -25,6 +25,13 @@ def test_a_second_up_and_a_preview_change_nothing(project: Project) -> None:
     print(f"\nno change: up {up:.1f} s, preview {time.monotonic() - began:.1f} s")
 
 
+def test_the_engines_own_log_and_traces_are_to_be_had(project: Project, tmp_path: Path) -> None:
+    traces = tmp_path / "traces"
+    shown = project.pulumi("local", "preview", "--logtostderr", "-v=3", "--logflow", "--tracing", f"file:{traces}")
+    assert re.search(r"\d+ unchanged", shown.stdout), shown.stdout
+    assert traces.stat().st_size
+
+
 @pytest.mark.requirement("S-008", "S-023", "S-039", "S-128")
 def test_the_api_server_has_what_render_writes(project: Project, api: Api) -> None:
     files = {
