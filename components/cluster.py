@@ -37,6 +37,9 @@ def connect(settings: Settings) -> kubernetes.Provider:
         raise pulumi.RunError(f"cluster {settings.cluster.name} is not ready (nothing was registered):\n{lines}")
     return kubernetes.Provider(
         "cluster",
+        # Else the SDK puts KUBECONFIG here: a change in each preview by somebody whose file lies elsewhere, and an
+        # error where it lists several. The provider itself reads the variable too.
+        kubeconfig="",
         context=settings.cluster.context,
         cluster_identifier=settings.cluster.name,
         enable_config_map_mutable=True,

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,6 +38,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPackages(self, request: object, context: object) -> language_pb2.GetRequiredPackagesResponse:
         """Return no package: each resource names its plugin's version, and the sandbox has the plugins."""
         return language_pb2.GetRequiredPackagesResponse()
+
+    def InstallDependencies(
+        self, request: object, context: object
+    ) -> Iterator[language_pb2.InstallDependenciesResponse]:
+        """Install nothing: programs run in the Python of this host, which has the packages of `make`."""
+        yield language_pb2.InstallDependenciesResponse(stdout=f"Python packages: those of {sys.prefix}\n".encode())
 
     def About(self, request: object, context: object) -> language_pb2.AboutResponse:
         """Return the Python that runs programs."""

@@ -129,6 +129,7 @@ CLUSTER_MODULE = Module(
 JAEGER_OPERATOR_MODULE = Module("jaeger-operator")
 JAEGER_MODULE = Module("jaeger")
 ACTIONLINT_MODULE = Module("actionlint", ldflags=_assign({"github.com/rhysd/actionlint.version": "1.7.12"}))
+ACT_MODULE = Module("act")
 RESTIC_MODULE = Module("restic", ldflags=_assign({"main.version": "0.18.1"}))
 ALERTMANAGER_MODULE = Module(
     "alertmanager",
@@ -183,6 +184,7 @@ JAEGER_INDEX_CLEANER = _program(
 )
 RESTIC = _program(Group.TESTING, RESTIC_MODULE, "github.com/restic/restic/cmd/restic", "0.18.1")
 ACTIONLINT = _program(Group.TESTING, ACTIONLINT_MODULE, "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12")
+ACT = _program(Group.TESTING, ACT_MODULE, "github.com/nektos/act", "0.2.89")
 
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
 PROGRAMS = (
@@ -207,6 +209,7 @@ PROGRAMS = (
     JAEGER_INDEX_CLEANER,
     RESTIC,
     ACTIONLINT,
+    ACT,
 )
 
 

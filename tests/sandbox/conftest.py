@@ -142,6 +142,16 @@ class Api:
         return [gzip.decompress(base64.b64decode(base64.b64decode(item["data"]["release"]))).decode() for item in found]
 
 
+def copy_project(folder: Path) -> None:
+    """Copy the project, as Git knows it, into a folder."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        if (CHECKOUT / name).is_file() and not name.startswith(("tests/", "docs/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, folder / name)
+    (folder / ".venv").symlink_to(CHECKOUT / ".venv")
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The program on a sandbox that is removed in the end; nothing is up yet."""
@@ -149,12 +159,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     directory = tmp_path_factory.mktemp("sandbox")
     sandbox = Sandbox(directory / "sandbox", ports_from(FIRST_PORT))
     folder = directory / "project"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, tracked.split("\0")):
-        if (CHECKOUT / name).is_file() and not name.startswith(("tests/", "docs/")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(CHECKOUT / name, folder / name)
-    (folder / ".venv").symlink_to(CHECKOUT / ".venv")
+    copy_project(folder)
     try:
         cluster.start(sandbox)
         install(sandbox)

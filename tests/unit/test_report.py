@@ -1,77 +1,25 @@
 """One comment on a pull request, one issue a stack: against an API that answers as GitHub's does."""
 
-import json
 import re
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from operations import report
+from tests.github import COMMENTS, PULL_REQUEST, REPOSITORY, TOKEN, GitHub
 
 RUN = "https://github.com/mangakai/monitoring/actions/runs/1"
 
 
-class Api(ThreadingHTTPServer):
-    """The comments and issues of one repository, which are lists of 2 a page."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.items: dict[str, list[dict[str, Any]]] = {"/issues": [], "/issues/7/comments": []}
-        self.refuses = False
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Api
-
-    def answer(self, status: int, body: object) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    @property
-    def path_below(self) -> str:
-        assert self.headers["Authorization"] == "Bearer token"
-        return urlsplit(self.path).path.removeprefix("/api/v3/repos/mangakai/monitoring")
-
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        items = [
-            item for item in self.server.items[self.path_below] if item["state"] in query.get("state", [item["state"]])
-        ]
-        first = 2 * (int(query["page"][0]) - 1)
-        self.answer(200, items[first : first + 2])
-
-    def do_POST(self) -> None:
-        if self.server.refuses:
-            return self.answer(403, {"message": "Resource not accessible by integration"})
-        items = self.server.items[self.path_below]
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        number = len(items) + 1
-        items.append({"id": number, "number": number, "state": "open", "user": {"login": report.AUTHOR}, **body})
-        return self.answer(201, items[-1])
-
-    def do_PATCH(self) -> None:
-        folder, _, number = self.path_below.rpartition("/")
-        items = self.server.items["/issues/7/comments" if folder == "/issues/comments" else folder]
-        items[int(number) - 1].update(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.answer(200, items[int(number) - 1])
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    server = Api()
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
+    server = GitHub()
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{server.server_address[1]}/api/v3")
-    monkeypatch.setenv("GITHUB_REPOSITORY", "mangakai/monitoring")
-    monkeypatch.setenv("GITHUB_TOKEN", "token")
+    monkeypatch.setenv("GITHUB_API_URL", server.address)
+    monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_RUN_ID", "1")
     yield server
@@ -84,23 +32,21 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return report.main()
 
 
-def add(api: Api, path: str, login: str, body: str | None) -> None:
+def add(api: GitHub, path: str, login: str, body: str | None) -> None:
     items = api.items[path]
     number = len(items) + 1
     items.append({"id": number, "number": number, "state": "open", "user": {"login": login}, "body": body})
 
 
-def test_one_comment_is_updated(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    comments = api.items["/issues/7/comments"]
+def test_one_comment_is_updated(api: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    comments = api.items[COMMENTS]
     # Whoever copies the marker does not have their comment written over; and ours lies on the third page.
     for login in ("alice", "bob", report.AUTHOR, "carol"):
-        add(
-            api, "/issues/7/comments", login, "" if login == report.AUTHOR else "<!-- mangakai-monitoring: previews -->"
-        )
+        add(api, COMMENTS, login, "" if login == report.AUTHOR else "<!-- mangakai-monitoring: previews -->")
     preview = tmp_path / "prod.txt"
     for text in ("first", "second"):
         preview.write_text(text)
-        assert run(monkeypatch, "comment", "--number", 7, preview) == 0
+        assert run(monkeypatch, "comment", "--number", PULL_REQUEST, preview) == 0
     assert [comment["body"] for comment in comments[4:]] == [
         f"<!-- mangakai-monitoring: previews -->\n{report.written([preview], RUN)}"
     ]
@@ -108,7 +54,7 @@ def test_one_comment_is_updated(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_one_issue_a_stack_is_opened_updated_and_closed(
-    api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    api: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     issues = api.items["/issues"]
     add(api, "/issues", "alice", None)
@@ -131,11 +77,11 @@ def test_one_issue_a_stack_is_opened_updated_and_closed(
 
 
 def test_a_refusal_is_one_line(
-    api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    api: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.refuses = True
     (tmp_path / "prod.txt").write_text("text")
-    assert run(monkeypatch, "comment", "--number", 7, tmp_path / "prod.txt") == 1
+    assert run(monkeypatch, "comment", "--number", PULL_REQUEST, tmp_path / "prod.txt") == 1
     assert re.fullmatch(r"report: POST /issues/7/comments: 403 .*accessible.*\n", capsys.readouterr().err)
 
 

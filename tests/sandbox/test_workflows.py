@@ -1,0 +1,150 @@
+"""The workflows from end to end: deployed, a pull request previewed, drift told; each stack on a cluster of its own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+from sandbox import cluster, operators, session, stand_ins
+from sandbox.build import ensure
+from sandbox.environment import install
+from sandbox.layout import Sandbox, ports_from
+from sandbox.programs import ACT, Group, of_groups
+from sandbox.stacks import prepare
+from tests.github import COMMENTS, GitHub
+from tests.sandbox.actions import Actions
+from tests.sandbox.conftest import CANARIES, FIRST_PORT, copy_project
+
+STACKS = ["staging", "prod"]
+RULES = "rules/application.yml"
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[GitHub]:
+    server = GitHub()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sandbox]]:
+    ensure([*of_groups(Group.ENGINE, Group.CLUSTER), ACT])
+    directory = tmp_path_factory.mktemp("clusters")
+    found = {
+        stack: Sandbox(directory / stack, ports_from(FIRST_PORT + 20 * number))
+        for number, stack in enumerate(STACKS, start=1)
+    }
+    # One backend has the state of both.
+    (directory / "state").mkdir()
+    with ExitStack() as ends:
+        for stack, sandbox in found.items():
+            sandbox.directory.mkdir()
+            sandbox.state.symlink_to(directory / "state")
+            ends.callback(cluster.remove, sandbox)
+            cluster.start(sandbox)
+            install(sandbox)
+            operators.start(sandbox)
+            prepare(sandbox, stack, CANARIES, session.WITHOUT_WEBHOOKS)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def actions(clusters: dict[str, Sandbox], github: GitHub, tmp_path_factory: pytest.TempPathFactory) -> Actions:
+    directory = tmp_path_factory.mktemp("actions")
+    copy_project(directory / "project")
+    stand_ins.pack(directory / "charts")
+    return Actions(directory / "project", directory / "stand-ins", clusters, directory / "charts", github)
+
+
+def test_main_goes_to_staging_and_then_to_production(actions: Actions) -> None:
+    run = actions.run("push")
+    assert run.succeeded
+    assert run.jobs() == ["tests", "staging", "preview-prod", "prod"]
+    assert actions.roles() == [
+        "staging: the-role-that-writes",
+        "preview-prod: the-role-that-reads",
+        "prod: the-role-that-writes",
+    ]
+    for job in ("preview-prod", "prod"):
+        assert "Stack prod, against what is deployed: " in run.of(job)
+    for job, stack in {"staging": "staging", "prod": "prod"}.items():
+        assert f"Updating ({stack})" in run.of(job)
+    assert not any(secret in run.said for secret in CANARIES.values())
+
+
+@pytest.fixture
+def changed(actions: Actions) -> Iterator[None]:
+    """The change of a branch: another threshold."""
+    file = actions.folder / RULES
+    text = file.read_text()
+    assert "> 0.05 # threshold" in text
+    file.write_text(text.replace("> 0.05 # threshold", "> 0.06 # threshold", 1))
+    yield
+    file.write_text(text)
+    actions.configure()
+
+
+@pytest.mark.usefixtures("changed")
+def test_a_pull_request_has_one_comment_on_both_stacks(actions: Actions, github: GitHub) -> None:
+    actions.configure(logs={"retentionDays": 3})
+    run = actions.run("pull_request")
+    assert run.succeeded, "that a Job is replaced is for the reviewer to judge"
+    assert actions.roles() == ["preview: the-role-that-reads"] * 2
+    (comment,) = github.items[COMMENTS]
+    for stack in STACKS:
+        head = f"### {stack}\n\n```diff\nStack {stack}, against what is deployed: "
+        assert f"{head}1 changed, 1 replaced.\n  Replaced: Job monitoring/log-index-" in comment["body"]
+    assert comment["body"].count("> 0.06 # threshold") == 2
+    assert not any(secret in run.said + comment["body"] for secret in CANARIES.values())
+
+    # The next push of the branch breaks it: the same comment says how.
+    actions.configure(prometheus={"replica": 2})
+    assert not actions.run("pull_request").succeeded
+    (comment,) = github.items[COMMENTS]
+    assert comment["body"].count("prometheus.replica: unknown key") >= 2
+    assert "0.06" not in comment["body"]
+
+
+@pytest.mark.usefixtures("changed")
+def test_a_fork_is_tested_and_gets_no_role(actions: Actions, github: GitHub) -> None:
+    before = [dict(comment) for comment in github.items[COMMENTS]]
+    actions.roles()
+    run = actions.run("pull_request", owner="somebody")
+    assert (run.succeeded, run.jobs(), actions.roles()) == (True, ["tests"], [])
+    assert github.items[COMMENTS] == before
+
+
+def test_drift_opens_an_issue_and_its_end_closes_it(
+    actions: Actions, github: GitHub, clusters: dict[str, Sandbox]
+) -> None:
+    connection: client.ApiClient = config.new_client_from_config(str(clusters["prod"].kubeconfig))  # type: ignore[no-untyped-call]
+    core, apps = client.CoreV1Api(connection), client.AppsV1Api(connection)
+    held: Any = core.read_namespaced_config_map("prometheus-rules", "monitoring")
+
+    apps.patch_namespaced_stateful_set(
+        "prometheus", "monitoring", {"spec": {"replicas": 7}}, field_manager="kubectl-edit"
+    )
+    core.delete_namespaced_config_map("prometheus-rules", "monitoring")
+    assert actions.run("schedule").succeeded
+    assert actions.roles() == ["drift: the-role-that-reads"] * 2
+    (issue,) = github.items["/issues"]
+    assert (issue["title"], issue["state"]) == ("Drift: prod is not what Pulumi made", "open")
+    refresh, objects = issue["body"].split("### objects")
+    assert "- kubernetes:core/v1:ConfigMap: (delete)" in refresh
+    assert "ConfigMap monitoring/prometheus-rules (Pulumi)" in objects
+    assert "StatefulSet monitoring/prometheus (Release prometheus)\n  spec.replicas, by kubectl-edit" in objects
+
+    apps.patch_namespaced_stateful_set("prometheus", "monitoring", {"spec": {"replicas": 2}})
+    held.metadata = {
+        "name": "prometheus-rules",
+        "labels": held.metadata.labels,
+        "annotations": held.metadata.annotations,
+    }
+    core.create_namespaced_config_map("monitoring", held)
+    assert actions.run("schedule").succeeded
+    assert [one["state"] for one in github.items["/issues"]] == ["closed"]
