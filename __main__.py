@@ -6,7 +6,7 @@ from components import alert_rules, alertmanager, application, grafana, jaeger, 
 from components.backup import BackupProgram, Backups, BackupsArgs, Target
 from components.charts import Charts
 from components.cluster import connect
-from components.elk import access, elasticsearch, filebeat, kibana, log_index, logstash, operator
+from components.elk import access, elasticsearch, exporter, filebeat, kibana, log_index, logstash, operator
 from components.endpoint import Endpoint, EndpointArgs
 from components.names import AGENTS, MONITORING
 from components.namespace import Namespaces, NamespacesArgs
@@ -51,9 +51,8 @@ urls = {
 }
 
 rules = alert_rules.AlertRules("rules", alert_rules.AlertRulesArgs(MONITORING, settings.alerts, app.namespace), after())
-jobs = scrape_configs.ScrapeConfigs(
-    "jobs", scrape_configs.ScrapeConfigsArgs(MONITORING, app, web, saved is not None), after()
-)
+job_args = scrape_configs.ScrapeConfigsArgs(MONITORING, app, web, saved is not None)
+jobs = scrape_configs.ScrapeConfigs("jobs", job_args, after())
 alerts = alertmanager.Alertmanager("alertmanager", alertmanager.AlertmanagerArgs(site, mail, urls, web), after())
 url = urls["prometheus"]
 prom_args = prometheus.PrometheusArgs(site, nodes, settings.prometheus, settings.cluster, url, web, saved)
@@ -74,6 +73,8 @@ filebeat.Filebeat("filebeat", beat_args, after(shipping))
 
 span_args = elasticsearch.ElasticsearchArgs(site, traces.elasticsearch, access.traces(secrets), saved)
 span_store = elasticsearch.Elasticsearch("mangakai-traces", span_args, after(eck))
+for cluster in (log_store, span_store):
+    exporter.Exporter(f"{cluster.store.cluster}-exporter", exporter.ExporterArgs(site, cluster.store), after(cluster))
 tracing = jaeger.Jaeger("jaeger", jaeger.JaegerArgs(site, traces, ratio, span_store.store, span_store), after())
 app_args = application.ApplicationArgs(app, settings.cluster.name, secrets.sentry_dsn, tracing.otlp)
 application.Application("application", app_args, after(tracing))

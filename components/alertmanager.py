@@ -10,6 +10,7 @@ from pulumi_kubernetes import core
 from .metadata import metadata
 from .names import ALERTMANAGER_SECRETS, WEB_AUTH
 from .notifications import SECRETS, links, render, templates
+from .pod_security import NON_ROOT, RESTRICTED
 from .settings.metrics import AlertmanagerSettings
 from .settings.platform import ExposureSettings
 from .site import Site
@@ -17,8 +18,6 @@ from .site import Site
 CONFIG_MAP = "alertmanager-config"
 SELECTOR = {"app.kubernetes.io/name": "alertmanager", "app.kubernetes.io/instance": "alertmanager"}
 PORT = 9093
-
-_RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "containerPort": 8080,
         "extraArgs": {"listen-address": ":8080"},
         "extraVolumeMounts": [mount],
-        "securityContext": _RESTRICTED,
+        "securityContext": RESTRICTED,
     }
     values: dict[str, Any] = {
         "fullnameOverride": "alertmanager",
@@ -96,8 +95,8 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "resources": settings.resources.manifest(),
         "podAntiAffinity": "soft",
         "automountServiceAccountToken": False,
-        "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        "securityContext": _RESTRICTED,
+        "podSecurityContext": NON_ROOT,
+        "securityContext": RESTRICTED,
     }
     if settings.replicas > 1:
         values["podDisruptionBudget"] = {"maxUnavailable": 1}

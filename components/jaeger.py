@@ -13,6 +13,7 @@ from pulumi_kubernetes import apiextensions, core
 from .certificate import self_signed
 from .metadata import metadata
 from .names import MONITORING
+from .pod_security import NON_ROOT
 from .settings.traces import TracesSettings
 from .site import Site
 from .store import Store
@@ -114,7 +115,7 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
             "mutatingWebhook": {"create": cert_manager},
             "validatingWebhook": {"create": cert_manager},
         },
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": NON_ROOT,
         "containerSecurityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
 

@@ -12,6 +12,8 @@ WEB_AUTH = "web-auth"
 WEB_USER = "monitoring"
 REMOTE_WRITE = "prometheus-remote-write"
 
+ELASTICSEARCH_EXPORTER = "elasticsearch-exporter"
+
 BACKUP = "backup"
 BACKUP_PROGRAM = "backup-program"
 

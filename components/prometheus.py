@@ -10,6 +10,7 @@ from pulumi_kubernetes import core
 from .backup import Target
 from .metadata import metadata
 from .names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS, REMOTE_WRITE, WEB_AUTH, WEB_USER
+from .pod_security import RESTRICTED
 from .settings.metrics import PrometheusSettings, RemoteWriteSettings
 from .settings.platform import ClusterSettings, ExposureSettings
 from .site import Site
@@ -22,7 +23,6 @@ PORT = 9090
 _DATA = "/data"
 _WEB = "/etc/prometheus/web"
 _STORE = "/etc/prometheus/remote-write"
-_RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 _MOUNTS = [
     {"name": "rules", "mountPath": "/etc/prometheus/rules", "readOnly": True},
     {"name": "scrape-configs", "mountPath": "/etc/prometheus/scrape_configs", "readOnly": True},
@@ -153,13 +153,13 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "podAntiAffinity": "soft",
         "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server"},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "containerSecurityContext": _RESTRICTED,
+        "containerSecurityContext": RESTRICTED,
     }
     reload: dict[str, Any] = {
         "prometheus": {
             "extraVolumeMounts": _MOUNTS,
             "extraVolumeDirs": [mount["mountPath"] for mount in _MOUNTS],
-            "containerSecurityContext": _RESTRICTED,
+            "containerSecurityContext": RESTRICTED,
         }
     }
     mounts: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ import yaml
 from pulumi_kubernetes import core
 
 from .metadata import metadata
-from .names import AGENTS, BACKUP, MONITORING, PROMETHEUS_SCRAPE_CONFIGS, WEB_USER
+from .names import AGENTS, BACKUP, ELASTICSEARCH_EXPORTER, MONITORING, PROMETHEUS_SCRAPE_CONFIGS, WEB_USER
 from .settings.application import ApplicationSettings
 from .settings.platform import ExposureSettings
 
@@ -87,6 +87,7 @@ def jobs(application: ApplicationSettings, authentication: bool, backups: bool) 
         _service("grafana", MONITORING, "grafana", "service"),
         _service("jaeger-collector", MONITORING, "mangakai-jaeger-collector", "admin-http"),
         _service("jaeger-query", MONITORING, "mangakai-jaeger-query", "admin-http"),
+        _elasticsearch(),  # S-067
         _pods("elastic-operator", MONITORING, "app_kubernetes_io_name", "elastic-operator", "metrics"),
         _pods("jaeger-operator", MONITORING, "app_kubernetes_io_name", "jaeger-operator", "metrics"),
         *(
@@ -155,6 +156,22 @@ def _pods(job: str, namespace: str, label: str, value: str, port: str) -> Job:
             },
             *_IDENTITY,
         ],
+    }
+
+
+def _elasticsearch() -> Job:
+    """Return the job for the exporters; the label `elasticsearch` is the cluster's name.
+
+    The exporters' own `cluster` would hide the stack's, and their `host` is an address that each start changes.
+    """
+    job = _pods("elasticsearch", MONITORING, "app_kubernetes_io_name", ELASTICSEARCH_EXPORTER, "metrics")
+    instance = "__meta_kubernetes_pod_label_app_kubernetes_io_instance"
+    named = {"source_labels": [instance], "target_label": "elasticsearch"}
+    return {
+        **job,
+        "scrape_interval": "30s",  # each scrape asks every node
+        "relabel_configs": [*job["relabel_configs"], named],
+        "metric_relabel_configs": [{"regex": "cluster|host", "action": "labeldrop"}],
     }
 
 

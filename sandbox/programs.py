@@ -130,6 +130,9 @@ JAEGER_OPERATOR_MODULE = Module("jaeger-operator")
 JAEGER_MODULE = Module("jaeger")
 ACTIONLINT_MODULE = Module("actionlint", ldflags=_assign({"github.com/rhysd/actionlint.version": "1.7.12"}))
 ACT_MODULE = Module("act")
+ELASTICSEARCH_EXPORTER_MODULE = Module(
+    "elasticsearch-exporter", ldflags=_assign({"github.com/prometheus/common/version.Version": "1.10.0"})
+)
 RESTIC_MODULE = Module("restic", ldflags=_assign({"main.version": "0.18.1"}))
 ALERTMANAGER_MODULE = Module(
     "alertmanager",
@@ -185,6 +188,13 @@ JAEGER_INDEX_CLEANER = _program(
 RESTIC = _program(Group.TESTING, RESTIC_MODULE, "github.com/restic/restic/cmd/restic", "0.18.1")
 ACTIONLINT = _program(Group.TESTING, ACTIONLINT_MODULE, "github.com/rhysd/actionlint/cmd/actionlint", "1.7.12")
 ACT = _program(Group.TESTING, ACT_MODULE, "github.com/nektos/act", "0.2.89")
+ELASTICSEARCH_EXPORTER = _program(
+    Group.TESTING,
+    ELASTICSEARCH_EXPORTER_MODULE,
+    "github.com/prometheus-community/elasticsearch_exporter",
+    "1.10.0",
+    name="elasticsearch-exporter",
+)
 
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
 PROGRAMS = (
@@ -210,6 +220,7 @@ PROGRAMS = (
     RESTIC,
     ACTIONLINT,
     ACT,
+    ELASTICSEARCH_EXPORTER,
 )
 
 

@@ -10,18 +10,12 @@ from pulumi_kubernetes import apps, batch, core
 
 from ..metadata import metadata
 from ..names import BACKUP, WEB_AUTH, WEB_USER
+from ..pod_security import AS_NOBODY
 from ..site import Site
 from ..store import Store, ca_secret, user_secret
 from .target import Target
 
 _CERTIFICATES = "/certificates"
-_RUN_AS = {
-    "runAsNonRoot": True,
-    "runAsUser": 65534,
-    "runAsGroup": 65534,
-    "fsGroup": 65534,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ def _pod(args: BackupsArgs, container: dict[str, Any]) -> dict[str, Any]:
     return {
         "serviceAccountName": BACKUP,
         "automountServiceAccountToken": False,
-        "securityContext": _RUN_AS,
+        "securityContext": AS_NOBODY,
         "initContainers": [args.target.init_container()],
         "containers": [container],
         "volumes": [*args.target.volumes(), {"name": "certificates", "projected": {"sources": certificates}}],

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from ..names import BACKUP, BACKUP_PROGRAM
+from ..pod_security import RESTRICTED
 from ..settings.backup import BackupSettings
 from .program import version
 
@@ -16,7 +17,6 @@ IMAGE = "python:3.13.9-slim"
 _RESTIC_IMAGE = "restic/restic:0.18.1"
 _PORT = 9112
 _PROGRAMS, _TOOLS, _WORK = "/programs", "/tools", "/work"
-_RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Target:
             "env": [_variable(name, value) for name, value in {**shared, **environment}.items()],
             "ports": [{"name": BACKUP, "containerPort": _PORT}],
             "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": memory}},
-            "securityContext": _RESTRICTED,
+            "securityContext": RESTRICTED,
             "volumeMounts": [
                 {"name": BACKUP_PROGRAM, "mountPath": f"{_PROGRAMS}/backup", "readOnly": True},
                 {"name": "backup-tools", "mountPath": _TOOLS, "readOnly": True},
@@ -95,7 +95,7 @@ class Target:
             "image": _RESTIC_IMAGE,
             "command": ["cp", "/usr/bin/restic", f"{_TOOLS}/restic"],
             "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
-            "securityContext": _RESTRICTED,
+            "securityContext": RESTRICTED,
             "volumeMounts": [{"name": "backup-tools", "mountPath": _TOOLS}],
         }
 

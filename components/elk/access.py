@@ -12,6 +12,8 @@ LOG_ALIAS = "mangakai-logs"
 LOG_INDICES = ["mangakai-logs-*"]
 TRACE_INDICES = ["mangakai-jaeger-*"]
 TRACE_PRIVILEGES = ["auto_configure", "index", "read", "view_index_metadata", "delete_index"]
+METRICS = "metrics"
+_METRICS_ROLE = {"cluster": ["monitor"]}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Access:
 
 
 def logs(secrets: Secrets) -> Access:
-    """Return who uses the logs: Grafana reads them, Logstash writes them, backups are made.
+    """Return who uses the logs: Grafana reads them, Logstash writes them, backups are made, metrics read.
 
     Args:
         secrets: from which the password comes.
@@ -54,8 +56,12 @@ def logs(secrets: Secrets) -> Access:
                 "indices": [{"names": [LOG_ALIAS, *LOG_INDICES], "privileges": ["create_doc", "view_index_metadata"]}],
             },
             BACKUP: _backup_role(LOG_INDICES),
+            METRICS: _METRICS_ROLE,
         },
-        others=(User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"), _backup(secrets, "logs")),
+        others=(
+            User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"),
+            *(_user(secrets, role, "logs") for role in (BACKUP, METRICS)),
+        ),
     )
 
 
@@ -75,13 +81,15 @@ def traces(secrets: Secrets) -> Access:
                 "indices": [{"names": TRACE_INDICES, "privileges": TRACE_PRIVILEGES}],
             },
             BACKUP: _backup_role(TRACE_INDICES),
+            METRICS: _METRICS_ROLE,
         },
-        others=(_backup(secrets, "traces"),),
+        others=tuple(_user(secrets, role, "traces") for role in (BACKUP, METRICS)),
     )
 
 
-def _backup(secrets: Secrets, what: str) -> User:
-    return User(BACKUP, secrets.derive(f"{BACKUP}@mangakai-{what}"), BACKUP)
+def _user(secrets: Secrets, role: str, what: str) -> User:
+    """Return a user that is called like its role."""
+    return User(role, secrets.derive(f"{role}@mangakai-{what}"), role)
 
 
 def _backup_role(indices: list[str]) -> dict[str, Any]:

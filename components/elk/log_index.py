@@ -10,6 +10,7 @@ import pulumi
 from pulumi_kubernetes import batch, core
 
 from ..metadata import metadata
+from ..pod_security import RESTRICTED
 from ..site import Site
 from ..store import Store, ca_secret
 from .kibana import CA_SECRET as KIBANA_CA_SECRET
@@ -105,11 +106,7 @@ def _container(args: LogIndexArgs) -> dict[str, Any]:
             {"name": "ELASTIC_PASSWORD", "valueFrom": password},
         ],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": RESTRICTED,
         "volumeMounts": [
             {"name": "files", "mountPath": _FILES, "readOnly": True},
             {"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True},

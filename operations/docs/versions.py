@@ -8,6 +8,7 @@ import yaml
 from components import jaeger
 from components.backup import target
 from components.charts import PINS
+from components.elk import exporter
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
 from sandbox import programs
@@ -30,6 +31,7 @@ def shipped_and_tested(_: str) -> str:
     least = ".".join(map(str, programs.MINIMUM_PULUMI))
     opensearch = f"OpenSearch {_opensearch()}"
     restic = target._RESTIC_IMAGE.rpartition(":")[2]
+    exporter_version = exporter.IMAGE.rpartition(":v")[2]
     pairs = {
         "Prometheus": (_application("prometheus"), programs.PROMETHEUS.version),
         "Alertmanager": (_application("alertmanager"), programs.ALERTMANAGER.version),
@@ -37,6 +39,7 @@ def shipped_and_tested(_: str) -> str:
         "Elastic's operator": (PINS["eck-operator"].version, programs.ECK_OPERATOR.version),
         "Elasticsearch of the logs, Kibana, Logstash, Filebeat": (LogsSettings().elasticsearch.version, opensearch),
         "Elasticsearch of the traces": (TracesSettings().elasticsearch.version, opensearch),
+        "Elasticsearch's exporter": (exporter_version, programs.ELASTICSEARCH_EXPORTER.version),
         "Jaeger's operator": (jaeger._OPERATOR_VERSION, programs.JAEGER_OPERATOR.version),
         "Jaeger": (jaeger._VERSION, programs.JAEGER_COLLECTOR.version),
         "restic": (restic, programs.RESTIC.version),

@@ -33,7 +33,9 @@ def elastic(kind: str, items: Sequence[Object]) -> Iterator[Finding]:
         since = timestamp(reachable[0].get("lastTransitionTime")) if reachable else None
         step = f"kubectl -n {item['metadata']['namespace']} describe {kind} {item['metadata']['name']}"
         cause = _CAUSES.get(health, "")
-        yield Finding(severity, subject(kind, item), f"health is {health}{phase}", since, cause, step)
+        # The alerts tell the same of Elasticsearch.
+        page = f"elasticsearch-{health}" if kind == "elasticsearch" and health in ("red", "yellow") else ""
+        yield Finding(severity, subject(kind, item), f"health is {health}{phase}", since, cause, step, runbook=page)
 
 
 def jaeger(items: Sequence[Object]) -> Iterator[Finding]:

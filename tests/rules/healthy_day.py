@@ -50,6 +50,7 @@ class Day:
         self._prometheus()
         self._remote_write()
         self._backups()
+        self._elasticsearch()
         self._alertmanagers()
         self._collectors()
         self._queries()
@@ -236,6 +237,20 @@ class Day:
             failed = flat(0, {minutes("15:00", 5): 1} if part == "grafana" else {})
             self._add("backup_failing", own, failed)
             self._add("backup_check_failing", own, flat(0))
+
+    def _elasticsearch(self) -> None:
+        """The nodes are replaced one after another: yellow for half an hour; a single one is away for two minutes."""
+        for store, away, yellow in (
+            ("logs", range(0), minutes("11:00", 30)),
+            ("traces", minutes("11:00", 2), range(0)),
+        ):
+            own = {"job": "elasticsearch", "namespace": "monitoring", "elasticsearch": f"mangakai-{store}"}
+            answers = own | {"collector": "cluster-info"}
+            self._add("elasticsearch_scrape_success", answers, flat(1, {away: 0}))
+            recovering = range(away.stop, away.stop + 8) if away else range(0)
+            for color, when in {"red": recovering, "yellow": yellow}.items():
+                health = [None if number in away else int(number in when) for number in WHOLE_DAY]
+                self._add("elasticsearch_cluster_health_status", own | {"color": color}, health)
 
     def _alertmanagers(self) -> None:
         """Three, each alone for two samples after it was replaced, while the others see one less."""

@@ -24,7 +24,8 @@ SEVERITIES = {
     "warning": {
         "AlertmanagerClusterBroken", "BackupCheckFailing", "BackupFailing", "BackupLate",
         "CeleryQueueLength", "CeleryTaskFailureRate", "ConfigurationReloadFailing",
-        "ContainerOOMKilled", "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "JaegerNotSavingSpans",
+        "ContainerOOMKilled", "ElasticsearchDown", "ElasticsearchRed", "ElasticsearchYellow",
+        "HighCPUUsage", "HighMemoryUsage", "HighResponseTime", "JaegerNotSavingSpans",
         "JaegerReadsFailing", "LowMangaGenerationRate", "NodeDiskFilling", "PodNotReady",
         "PostgreSQLTooManyConnections", "PrometheusNotificationsFailing", "PrometheusRemoteWriteBehind",
         "PrometheusRemoteWriteFailing", "RedisHighMemoryUsage", "TargetDown", "VolumeFilling",

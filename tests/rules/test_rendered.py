@@ -20,7 +20,7 @@ JOBS = {
 }  # fmt: skip
 OURS = {
     "kubernetes-nodes-cadvisor", "kube-state-metrics", "prometheus", "alertmanager", "grafana", "elastic-operator",
-    "jaeger-collector", "jaeger-query", "jaeger-operator",
+    "elasticsearch", "jaeger-collector", "jaeger-query", "jaeger-operator",
 }  # fmt: skip
 
 

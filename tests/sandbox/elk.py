@@ -56,11 +56,13 @@ def _users(api: Api) -> None:
     }
     assert roles["logs_writer"] == ["logstash"]
     assert roles["logs_reader"] == ["grafana"]
+    assert roles["metrics"] == ["metrics"]
     assert {user for role, users in roles.items() if role == "superuser" for user in users} <= {
         "elastic", "elastic-internal", "elastic-internal-diagnostics", "elastic-internal-pre-stop",
         "elastic-internal-probe",
     }  # fmt: skip
     privileges = yaml.safe_load(realm["roles.yml"])
+    assert privileges["metrics"] == {"cluster": ["monitor"]}
     assert privileges["logs_writer"]["indices"][0]["privileges"] == ["create_doc", "view_index_metadata"]
     assert privileges["logs_reader"]["indices"][0]["privileges"] == ["read", "view_index_metadata"]
     for role in ("logs_writer", "logs_reader"):

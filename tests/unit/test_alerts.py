@@ -11,7 +11,8 @@ from components.settings.errors import explain
 
 THRESHOLDLESS = {
     "AlertmanagerClusterBroken", "BackupCheckFailing", "BackupFailing", "BackupLate",
-    "ConfigurationReloadFailing", "ContainerOOMKilled", "JaegerNotSavingSpans",
+    "ConfigurationReloadFailing", "ContainerOOMKilled", "ElasticsearchDown", "ElasticsearchRed",
+    "ElasticsearchYellow", "JaegerNotSavingSpans",
     "JaegerReadsFailing", "PodCrashLooping", "PodNotReady", "PostgreSQLDown", "PrometheusRuleEvaluationFailing",
     "RedisDown", "TargetDown", "Watchdog",
 }  # fmt: skip

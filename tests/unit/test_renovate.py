@@ -8,7 +8,7 @@ from typing import Any
 
 from components.backup import target
 from components.charts import PINS
-from components.elk import log_index
+from components.elk import exporter, log_index
 from sandbox.programs import PROGRAMS, PULUMI
 from tests.program import ROOT
 
@@ -69,7 +69,11 @@ def test_what_is_seen_is_what_is_pinned() -> None:
     for name, chart in PINS.items():
         pin = found["components/charts.py", name]
         assert (pin["datasource"], pin["currentValue"], pin["registryUrl"]) == ("helm", chart.version, chart.repository)
-    images = {"python": log_index.IMAGE, "restic/restic": target._RESTIC_IMAGE}
+    images = {
+        "python": log_index.IMAGE,
+        "restic/restic": target._RESTIC_IMAGE,
+        "quay.io/prometheuscommunity/elasticsearch-exporter": exporter.IMAGE,
+    }
     for (file, name), pin in found.items():
         if pin["datasource"] == "docker":
             assert f"{name}:{pin['currentValue']}" == images[name], file
@@ -86,7 +90,7 @@ def test_no_image_or_chart_is_pinned_without_a_comment() -> None:
         if name.startswith("components/") and name.endswith(".py"):
             lines = (ROOT / name).read_text().splitlines()
             for before, line in itertools.pairwise(lines):
-                if re.search(r'"[a-z][\w./-]*:\d+\.\d+[\w.-]*"|Chart\(\w+, "', line):
+                if re.search(r'"[a-z][\w./-]*:v?\d+\.\d+[\w.-]*"|Chart\(\w+, "', line):
                     assert before.strip().startswith("# renovate:"), f"{name}: {line.strip()}"
 
 

@@ -279,6 +279,7 @@ def test_elastics_health_has_a_severity(health: str, severity: Severity) -> None
     item = thing("mangakai-logs", status={"health": health, "version": "9.5.0", "conditions": [condition]})
     (found,) = operators.elastic("elasticsearch", [item])
     assert found.severity is severity
+    assert found.runbook == (f"elasticsearch-{health}" if health in ("red", "yellow") else "")
     if severity is not Severity.INFO:
         assert found.next_step == "kubectl -n mangakai-prod describe elasticsearch mangakai-logs"
         assert found.since == NOW - timedelta(minutes=5)

@@ -98,6 +98,15 @@ def test_the_api_server(discover: Discover) -> None:
     assert target["__scheme__"] == "https"
 
 
+def test_the_exporter_of_each_elasticsearch(discover: Discover) -> None:
+    targets = discover("elasticsearch")
+    assert [target["elasticsearch"] for target in targets] == [
+        target["pod"].partition("-exporter-")[0] for target in targets
+    ]
+    assert {target["elasticsearch"] for target in targets} == {"mangakai-logs", "mangakai-traces"}
+    assert all(target["instance"].endswith(":9114") and target["namespace"] == "monitoring" for target in targets)
+
+
 @pytest.mark.parametrize(
     ("job", "port"),
     [

@@ -1,0 +1,5 @@
+"""What the pods that we write may do on their nodes: nothing but run."""
+
+RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+NON_ROOT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+AS_NOBODY = {**NON_ROOT, "runAsUser": 65534, "runAsGroup": 65534, "fsGroup": 65534}
