@@ -22,7 +22,9 @@ NAME = "mangakai-jaeger"
 SELECTOR = {"app.kubernetes.io/name": f"{NAME}-query", "app.kubernetes.io/component": "query"}
 PORT = 16686
 
+# renovate: datasource=docker depName=jaegertracing/jaeger-collector
 _VERSION = "1.76.0"
+# renovate: datasource=docker depName=jaegertracing/jaeger-operator
 _OPERATOR_VERSION = "1.65.0"
 _CERTIFICATE = "jaeger-operator-service-cert"
 _STORAGE_SECRET = f"{NAME}-elasticsearch"

@@ -51,12 +51,16 @@ class FilebeatSettings(Model):
     resources: Resources = sized("100m", "200Mi", "500m", "400Mi")
 
 
+# renovate: datasource=docker depName=docker.elastic.co/elasticsearch/elasticsearch
+_ELASTIC_STACK = "9.5.0"
+
+
 class LogsSettings(Model):
     """The ELK part. The guide's heap of 2 GiB (S-068) is what a limit of 4Gi gives."""
 
     retention_days: Annotated[int, Field(ge=1, le=365)] = 14
 
-    elasticsearch: ElasticsearchSettings = ElasticsearchSettings(version="9.5.0")
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings(version=_ELASTIC_STACK)
     logstash: LogstashSettings = LogstashSettings()
     kibana: KibanaSettings = KibanaSettings()
     filebeat: FilebeatSettings = FilebeatSettings()
@@ -64,7 +68,7 @@ class LogsSettings(Model):
     @model_validator(mode="before")
     @classmethod
     def _default_version(cls, value: object) -> object:
-        return with_version(value, "elasticsearch", "9.5.0")
+        return with_version(value, "elasticsearch", _ELASTIC_STACK)
 
 
 def with_version(value: object, key: str, version: str) -> object:

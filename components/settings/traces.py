@@ -22,6 +22,11 @@ class QuerySettings(Model):
     resources: Resources = sized("250m", "256Mi", "500m", "512Mi")
 
 
+# Jaeger v1 is tested by its makers against Elasticsearch 8.19, not against 9.
+# renovate: datasource=docker depName=docker.elastic.co/elasticsearch/elasticsearch
+_ELASTICSEARCH = "8.19.9"
+
+
 class TracesSettings(Model):
     """Jaeger. `cert_manager` says whether the cluster has cert-manager, which the operator's webhooks need."""
 
@@ -29,10 +34,9 @@ class TracesSettings(Model):
     retention_days: int = Field(default=7, ge=1, le=365)
     collector: CollectorSettings = CollectorSettings()
     query: QuerySettings = QuerySettings()
-    # Jaeger v1 is tested by its makers against Elasticsearch 8.19, not against 9.
-    elasticsearch: ElasticsearchSettings = ElasticsearchSettings(version="8.19.9")
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings(version=_ELASTICSEARCH)
 
     @model_validator(mode="before")
     @classmethod
     def _default_version(cls, value: object) -> object:
-        return with_version(value, "elasticsearch", "8.19.9")
+        return with_version(value, "elasticsearch", _ELASTICSEARCH)

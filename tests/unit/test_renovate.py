@@ -6,13 +6,17 @@ import re
 import subprocess
 from typing import Any
 
+from components import jaeger
 from components.backup import target
 from components.charts import PINS
 from components.elk import exporter, log_index
+from components.settings.logs import LogsSettings
+from components.settings.traces import TracesSettings
 from sandbox.programs import PROGRAMS, PULUMI
 from tests.program import ROOT
 
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
+ELASTICSEARCH = "docker.elastic.co/elasticsearch/elasticsearch"
 (MANAGER,) = CONFIG["customManagers"]
 # Its own names: docs.renovatebot.com/modules/manager. What is enabled here finds files by its own patterns, or by ours.
 FILES = {
@@ -70,13 +74,17 @@ def test_what_is_seen_is_what_is_pinned() -> None:
         pin = found["components/charts.py", name]
         assert (pin["datasource"], pin["currentValue"], pin["registryUrl"]) == ("helm", chart.version, chart.repository)
     images = {
-        "python": log_index.IMAGE,
-        "restic/restic": target._RESTIC_IMAGE,
-        "quay.io/prometheuscommunity/elasticsearch-exporter": exporter.IMAGE,
+        ("components/elk/log_index.py", log_index.IMAGE),
+        ("components/elk/exporter.py", exporter.IMAGE),
+        ("components/backup/target.py", target.IMAGE),
+        ("components/backup/target.py", target._RESTIC_IMAGE),
+        ("components/jaeger.py", f"jaegertracing/jaeger-collector:{jaeger._VERSION}"),
+        ("components/jaeger.py", f"jaegertracing/jaeger-operator:{jaeger._OPERATOR_VERSION}"),
+        ("components/settings/logs.py", f"{ELASTICSEARCH}:{LogsSettings().elasticsearch.version}"),
+        ("components/settings/traces.py", f"{ELASTICSEARCH}:{TracesSettings().elasticsearch.version}"),
     }
-    for (file, name), pin in found.items():
-        if pin["datasource"] == "docker":
-            assert f"{name}:{pin['currentValue']}" == images[name], file
+    docker = {key: pin for key, pin in found.items() if pin["datasource"] == "docker"}
+    assert {(file, f"{name}:{pin['currentValue']}") for (file, name), pin in docker.items()} == images
     pulumi = found[".github/actions/stack/action.yml", "pulumi/pulumi"]
     assert (pulumi["datasource"], pulumi["currentValue"]) == ("github-releases", PULUMI.version)
     # Its tags begin with v, the version that is asked for does not.
@@ -90,7 +98,7 @@ def test_no_image_or_chart_is_pinned_without_a_comment() -> None:
         if name.startswith("components/") and name.endswith(".py"):
             lines = (ROOT / name).read_text().splitlines()
             for before, line in itertools.pairwise(lines):
-                if re.search(r'"[a-z][\w./-]*:v?\d+\.\d+[\w.-]*"|Chart\(\w+, "', line):
+                if re.search(r'"[a-z][\w./-]*:v?\d+\.\d+[\w.-]*"|Chart\(\w+, "|= "\d+\.\d+\.\d+"$', line):
                     assert before.strip().startswith("# renovate:"), f"{name}: {line.strip()}"
 
 
