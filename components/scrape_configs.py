@@ -165,12 +165,14 @@ def _elasticsearch() -> Job:
     The exporters' own `cluster` would hide the stack's, and their `host` is an address that each start changes.
     """
     job = _pods("elasticsearch", MONITORING, "app_kubernetes_io_name", ELASTICSEARCH_EXPORTER, "metrics")
-    instance = "__meta_kubernetes_pod_label_app_kubernetes_io_instance"
-    named = {"source_labels": [instance], "target_label": "elasticsearch"}
+    name = {
+        "source_labels": ["__meta_kubernetes_pod_label_app_kubernetes_io_instance"],
+        "target_label": "elasticsearch",
+    }
     return {
         **job,
         "scrape_interval": "30s",  # each scrape asks every node
-        "relabel_configs": [*job["relabel_configs"], named],
+        "relabel_configs": [*job["relabel_configs"], name],
         "metric_relabel_configs": [{"regex": "cluster|host", "action": "labeldrop"}],
     }
 

@@ -29,6 +29,7 @@ def not_collected(items: list[pytest.Item]) -> list[str]:
     return sorted(marked - collected)
 
 
+FIRST_RUN = "requirements/not-built"
 PROVEN = pytest.StashKey[dict[str, bool]]()
 
 
@@ -44,6 +45,25 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for id_ in marker.args:
             proven[id_] = proven.get(id_, True) and report.passed
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Join both runs of `make test`. In CI these must have proven each row that a marked test is there for."""
+    config, cache = session.config, session.config.cache
+    assert cache
+    proven = config.stash.setdefault(PROVEN, {})
+    if config.option.markexpr == "not built":
+        cache.set(FIRST_RUN, proven)
+    elif config.option.markexpr == "built" and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        for id_, passed in cache.get(FIRST_RUN, {}).items():
+            proven[id_] = proven.get(id_, True) and passed
+        if os.environ.get("CI") and unproven(proven):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def unproven(proven: dict[str, bool]) -> list[str]:
+    """Return the rows that a marked test is there for, but of which not each test has run and passed."""
+    return sorted(id_ for id_ in requirements.proofs() if not proven.get(id_))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

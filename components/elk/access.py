@@ -13,7 +13,6 @@ LOG_INDICES = ["mangakai-logs-*"]
 TRACE_INDICES = ["mangakai-jaeger-*"]
 TRACE_PRIVILEGES = ["auto_configure", "index", "read", "view_index_metadata", "delete_index"]
 METRICS = "metrics"
-_METRICS_ROLE = {"cluster": ["monitor"]}
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def logs(secrets: Secrets) -> Access:
                 "indices": [{"names": [LOG_ALIAS, *LOG_INDICES], "privileges": ["create_doc", "view_index_metadata"]}],
             },
             BACKUP: _backup_role(LOG_INDICES),
-            METRICS: _METRICS_ROLE,
+            METRICS: {"cluster": ["monitor"]},
         },
         others=(
             User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"),
@@ -81,7 +80,7 @@ def traces(secrets: Secrets) -> Access:
                 "indices": [{"names": TRACE_INDICES, "privileges": TRACE_PRIVILEGES}],
             },
             BACKUP: _backup_role(TRACE_INDICES),
-            METRICS: _METRICS_ROLE,
+            METRICS: {"cluster": ["monitor"]},
         },
         others=tuple(_user(secrets, role, "traces") for role in (BACKUP, METRICS)),
     )

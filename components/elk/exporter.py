@@ -15,7 +15,6 @@ from .access import METRICS
 
 # renovate: datasource=docker depName=quay.io/prometheuscommunity/elasticsearch-exporter
 IMAGE = "quay.io/prometheuscommunity/elasticsearch-exporter:v1.10.0"
-_PORT = 9114
 _AUTHORITY = "/certificates"
 # Every node, within Prometheus' ten seconds; of aliases nothing.
 _ASKED = ["--es.all", "--es.timeout=9s", "--no-es.aliases"]
@@ -63,7 +62,7 @@ def _pod(store: Store) -> dict[str, Any]:
                     {"name": f"ES_{key.upper()}", "valueFrom": {"secretKeyRef": {"name": login, "key": key}}}
                     for key in ("username", "password")
                 ],
-                "ports": [{"name": "metrics", "containerPort": _PORT}],
+                "ports": [{"name": "metrics", "containerPort": 9114}],
                 "readinessProbe": {"httpGet": {"path": "/healthz", "port": "metrics"}},
                 "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
                 "securityContext": RESTRICTED,

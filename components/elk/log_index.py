@@ -10,7 +10,7 @@ import pulumi
 from pulumi_kubernetes import batch, core
 
 from ..metadata import metadata
-from ..pod_security import RESTRICTED
+from ..pod_security import NON_ROOT, RESTRICTED
 from ..site import Site
 from ..store import Store, ca_secret
 from .kibana import CA_SECRET as KIBANA_CA_SECRET
@@ -66,11 +66,7 @@ class LogIndex(pulumi.ComponentResource):
                     "spec": {
                         "restartPolicy": "Never",
                         "automountServiceAccountToken": False,
-                        "securityContext": {
-                            "runAsNonRoot": True,
-                            "runAsUser": 65534,
-                            "seccompProfile": {"type": "RuntimeDefault"},
-                        },
+                        "securityContext": {**NON_ROOT, "runAsUser": 65534},
                         "containers": [container],
                         "volumes": _volumes(args.store),
                     },

@@ -9,6 +9,7 @@ from backup import BackupError
 from backup import __main__ as program
 from backup.elasticsearch import Elasticsearch
 from backup.snapshot import Snapshot
+from components.elk import access
 from tests.backup.snapshot_lifecycle import SnapshotLifecycle
 from tests.logs import opensearch
 
@@ -53,6 +54,11 @@ def found(node: opensearch.Node, index: str) -> list[str]:
 def set_up(environment: dict[str, str], part: str) -> Elasticsearch:
     assert program.main(["set-up", part], environment) == 0
     return program.elasticsearch(part, environment)
+
+
+def test_what_programs_write_is_what_is_saved() -> None:
+    written = {"mangakai-logs": access.LOG_INDICES, "mangakai-traces": access.TRACE_INDICES}
+    assert {name: [pattern] for name, pattern in program.PATTERNS.items()} == written
 
 
 def test_the_set_up_says_where_how_often_and_for_how_long(

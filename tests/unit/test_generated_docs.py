@@ -9,7 +9,7 @@ import pytest
 
 from operations.docs import __main__ as program
 from operations.docs import pages, requirements, settings
-from tests.conftest import not_collected
+from tests.conftest import not_collected, unproven
 from tests.program import ROOT
 
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
@@ -131,3 +131,12 @@ def test_a_marked_test_that_pytest_does_not_see_is_named() -> None:
     assert not_collected(items) == [name]
     items.append(SimpleNamespace(path=file, nodeid=f"{name}[outage]"))
     assert not_collected(items) == []
+
+
+def test_a_row_is_proven_by_tests_that_ran_and_passed() -> None:
+    every = dict.fromkeys(requirements.proofs(), True)
+    assert unproven(every) == []
+    (first, second, *_) = sorted(every)
+    del every[first]
+    every[second] = False
+    assert unproven(every) == [first, second]
