@@ -14,14 +14,14 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
-import pulumi
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from components.certificate import derived
 from components.elk import exporter
-from components.store import Store, ca_secret, user_secret
+from components.store import Store, ca_secret, url, user_secret
 from sandbox.build import ensure
 from sandbox.programs import ELASTICSEARCH_EXPORTER
 from tests.catalogue.catalogue import CATALOGUE, scraped
@@ -33,19 +33,18 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def container() -> dict[str, Any]:
-    password = pulumi.Output.from_input("")
-    login = user_secret("mangakai-logs", "grafana")
-    url = "https://mangakai-logs-es-http.monitoring.svc:9200"
-    store = Store("mangakai-logs", "9.5.0", url, ca_secret("mangakai-logs"), "grafana", password, login, 3)
+    cluster = "mangakai-logs"
+    login = user_secret(cluster, "grafana")
+    store = Store(cluster, "9.5.0", url(cluster, "monitoring"), ca_secret(cluster), "grafana", Mock(), login, 3)
     (only,) = exporter._pod(store)["containers"]
     return dict(only)
 
 
 @contextlib.contextmanager
-def running(url: str, authority: Path, folder: Path) -> Iterator[None]:
+def running(address: str, authority: Path, folder: Path) -> Iterator[None]:
     """Run the exporter by the arguments of its pod, but for the address and the authority of the cluster."""
     ensure([ELASTICSEARCH_EXPORTER])
-    instead = {"--es.uri": url, "--es.ca": str(authority)}
+    instead = {"--es.uri": address, "--es.ca": str(authority)}
     names = [argument.partition("=")[0] for argument in container()["args"]]
     assert set(instead) <= set(names)
     arguments = [
