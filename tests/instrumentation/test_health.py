@@ -26,6 +26,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from mangakai_instrumentation import gemini_api, health, s3, tracing
+from tests.serving import serving
 
 CLOSED_PORT = 1
 SECRET = "hunter2hunter2"
@@ -112,16 +113,6 @@ def redis_server() -> Iterator[int]:
 
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as port:
         yield port
-
-
-@contextmanager
-def serving(server: socketserver.TCPServer) -> Iterator[int]:
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager

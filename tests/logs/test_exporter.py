@@ -8,7 +8,6 @@ import os
 import re
 import ssl
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from sandbox.build import ensure
 from sandbox.programs import ELASTICSEARCH_EXPORTER
 from tests.catalogue.catalogue import CATALOGUE, scraped
 from tests.logs.opensearch import Node
+from tests.serving import serving
 
 PORT = 29114
 ANSWERED = "elasticsearch_scrape_success", frozenset({("collector", "cluster-info")})
@@ -158,12 +158,8 @@ def test_it_logs_in_and_checks_who_answers(tmp_path: Path) -> None:
     context.load_cert_chain(tmp_path / "right-tls.crt", tmp_path / "right-tls.key")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever).start()
-    try:
+    with serving(server) as port:
         for name, is_trusted in (("right", 1), ("wrong", 0)):
-            with running(f"https://localhost:{server.server_port}", tmp_path / f"{name}-ca.crt", tmp_path):
+            with running(f"https://localhost:{port}", tmp_path / f"{name}-ca.crt", tmp_path):
                 assert samples()[ANSWERED] == is_trusted
-    finally:
-        server.shutdown()
-        server.server_close()
     assert set(logins) == {f"Basic {base64.b64encode(b'metrics:a-password').decode()}"}

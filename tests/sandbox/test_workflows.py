@@ -1,6 +1,5 @@
 """The workflows from end to end: deployed, a pull request previewed, drift told; each stack on a cluster of its own."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -17,6 +16,7 @@ from sandbox.stacks import prepare
 from tests.github import COMMENTS, GitHub
 from tests.sandbox.actions import Actions
 from tests.sandbox.conftest import CANARIES, FIRST_PORT, copy_project
+from tests.serving import serving
 
 STACKS = ["staging", "prod"]
 RULES = "rules/application.yml"
@@ -25,10 +25,8 @@ RULES = "rules/application.yml"
 @pytest.fixture(scope="module")
 def github() -> Iterator[GitHub]:
     server = GitHub()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture(scope="module")

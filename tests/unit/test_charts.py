@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
@@ -14,6 +13,7 @@ import yaml
 
 from components.charts import PINS, Chart, archive
 from operations import charts
+from tests.serving import serving
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -51,10 +51,8 @@ def published(tmp_path: Path) -> Path:
 @pytest.fixture
 def pins(published: Path) -> Iterator[dict[str, Chart]]:
     handler = partial(Quiet, directory=str(published))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield {chart: Chart(f"http://127.0.0.1:{server.server_port}", pin.version) for chart, pin in PINS.items()}
-        server.shutdown()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
+        yield {chart: Chart(f"http://127.0.0.1:{port}", pin.version) for chart, pin in PINS.items()}
 
 
 def test_charts_are_fetched_once_and_locked(pins: dict[str, Chart], tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A cluster that does not answer, or not to this user, is said without a traceback."""
 
 import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 
 from components.cluster import connect
 from components.settings import Settings
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -22,11 +22,8 @@ def server() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=serving.serve_forever).start()
-    yield f"http://127.0.0.1:{serving.server_port}"
-    serving.shutdown()
-    serving.server_close()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, folder: Path, address: str, user: dict[str, object]) -> Settings:

@@ -13,7 +13,7 @@ import yaml
 from components.charts import PINS
 from components.secrets import web_config
 from components.settings import secrets
-from tests.program import Registered, Run, canary, run
+from tests.program import ROOT, Registered, Run, canary, run
 
 STACKS = ["local", "staging", "prod"]
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -253,7 +253,7 @@ def test_the_jaeger_operator_has_its_certificate_before_it_starts(runs: dict[str
 
 
 def test_the_program_is_small() -> None:
-    root = Path(__file__).parents[2]
+    root = ROOT
     job = root / "components" / "elk" / "index" / "set_up.py"  # runs in a pod
     files = [root / "__main__.py", *(set((root / "components").rglob("*.py")) - {job})]
     lines = {path: [line for line in path.read_text().splitlines() if line.strip()] for path in files}
@@ -273,5 +273,5 @@ except SettingsError:  # there is no engine that gives any
     print("components.elk.filebeat" in sys.modules, "kubernetes.client.models.v1_pod" in sys.modules)
 """
     command = [sys.executable, "-c", script]
-    said = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.split() == ["True", "False"]

@@ -1,7 +1,6 @@
 """One comment on a pull request, one issue a stack: against an API that answers as GitHub's does."""
 
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from operations import report
 from tests.github import COMMENTS, PULL_REQUEST, REPOSITORY, TOKEN, GitHub
+from tests.serving import serving
 
 RUN = "https://github.com/mangakai/monitoring/actions/runs/1"
 
@@ -16,15 +16,13 @@ RUN = "https://github.com/mangakai/monitoring/actions/runs/1"
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     server = GitHub()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("GITHUB_API_URL", server.address)
     monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
     monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_RUN_ID", "1")
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

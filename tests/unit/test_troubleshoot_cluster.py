@@ -25,6 +25,7 @@ from operations.troubleshoot.cluster import Cluster, Missing, Unreadable
 from operations.troubleshoot.finding import Finding, Severity, exit_status
 from operations.troubleshoot.runner import run
 from tests.program import ROOT
+from tests.serving import serving
 from tests.unit.kubernetes_objects import NOW, container, pod, thing
 
 
@@ -69,12 +70,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    with Api() as server:
-        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.05))
-        thread.start()
+    server = Api()
+    with serving(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
