@@ -4,13 +4,14 @@ Environment: BACKUP_STORAGE, restic's address of the bucket, RESTIC_PASSWORD, BA
 BACKUP_RETENTION_DAYS; BACKUP_WORK, a folder for copies; BACKUP_LISTEN, host:port for metrics; BACKUP_BUCKET, for
 Elasticsearch. Of a part only: PROMETHEUS_DATA, POD_NAME; GRAFANA_DATABASE; ALERTMANAGER_URL, WEB_LOGIN; and with
 the name of an Elasticsearch cluster in capitals: MANGAKAI_LOGS_URL, …_LOGIN, …_AUTHORITY. `save manifest` reads a line.
-Exit status: 0, or 1 with the reason on stderr.
+Exit status: 0, or 1 with the reason on stderr. SIGTERM ends `run` with 0, as it is told to, and all else with 143.
 """
 
 import argparse
 import functools
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -27,6 +28,7 @@ from .saved_by_restic import SavedByRestic
 from .schedule import Schedule, serve
 from .silences import Silences
 from .snapshot import Backup, choose
+from .stopping import end_on_sigterm
 from .web import Web
 
 PATTERNS = {"mangakai-logs": "mangakai-logs-*", "mangakai-traces": "mangakai-jaeger-*"}
@@ -34,6 +36,13 @@ RUN = ["prometheus", "grafana", "alertmanager", *PATTERNS]
 PARTS = [*RUN, "manifest"]
 
 say = functools.partial(print, flush=True)
+
+
+class Environment(dict[str, str]):
+    """The environment: asked for a variable that is not set, it says so."""
+
+    def __missing__(self, name: str) -> str:
+        raise BackupError(f"not set in the environment: {name}")
 
 
 def backup(name: str, environment: Mapping[str, str], other_bucket: str = "") -> Backup:
@@ -45,8 +54,15 @@ def backup(name: str, environment: Mapping[str, str], other_bucket: str = "") ->
     if other_bucket:
         storage = f"{storage.rpartition('/')[0]}/{other_bucket}"
     repository = Repository(f"{storage}/{path}", Path(path).name, environment, read_only=bool(other_bucket))
-    interval, days = float(environment["BACKUP_INTERVAL_SECONDS"]), int(environment["BACKUP_RETENTION_DAYS"])
+    interval, days = _number(environment, "BACKUP_INTERVAL_SECONDS"), _number(environment, "BACKUP_RETENTION_DAYS")
     return SavedByRestic(name, part, repository, interval, days)
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    try:
+        return int(environment[name])
+    except ValueError:
+        raise BackupError(f"{name} in the environment is not a whole number: {environment[name]!r}") from None
 
 
 def _part(name: str, environment: Mapping[str, str]) -> tuple[Part, str]:
@@ -67,7 +83,7 @@ def elasticsearch(name: str, environment: Mapping[str, str], other_bucket: str =
     prefix = name.upper().replace("-", "_")
     url, login, authority = (environment[f"{prefix}_{what}"] for what in ("URL", "LOGIN", "AUTHORITY"))
     web = Web(url, login, Path(authority) if authority else None)
-    interval = float(environment["BACKUP_INTERVAL_SECONDS"])
+    interval = _number(environment, "BACKUP_INTERVAL_SECONDS")
     # The first index of the logs has the same name on each cluster, and an alias to write to; Jaeger's are of a day.
     return Elasticsearch(name, web, PATTERNS[name], interval, name == "mangakai-logs", other_bucket)
 
@@ -76,10 +92,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     """Do what the command line says, and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        _do(options, environment)
-    except KeyError as error:
-        say(f"error: not set in the environment: {error.args[0]}", file=sys.stderr)
-        return 1
+        _do(options, Environment(environment))
     except (BackupError, OSError) as error:
         say(f"error: {error}", file=sys.stderr)
         return 1
@@ -88,15 +101,15 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
 
 def _do(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     if options.command == "run":
-        interval = float(environment["BACKUP_INTERVAL_SECONDS"])
+        interval = _number(environment, "BACKUP_INTERVAL_SECONDS")
         schedule = Schedule([backup(name, environment) for name in options.parts], interval, say)
         host, _, port = environment["BACKUP_LISTEN"].rpartition(":")
         serve(schedule, (host, int(port)))
         schedule.run()
     if options.command == "set-up":
         for name in options.parts:
-            days = int(environment["BACKUP_RETENTION_DAYS"])
-            for line in elasticsearch(name, environment).set_up(environment["BACKUP_BUCKET"], days):
+            days, bucket = _number(environment, "BACKUP_RETENTION_DAYS"), environment["BACKUP_BUCKET"]
+            for line in elasticsearch(name, environment).set_up(bucket, days):
                 say(f"{name}: {line}")
         return
     one = backup(options.part, environment, getattr(options, "bucket", ""))
@@ -129,4 +142,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    end_on_sigterm(0 if sys.argv[1:2] == ["run"] else 128 + signal.SIGTERM)
     sys.exit(main(sys.argv[1:], os.environ))

@@ -3,7 +3,6 @@
 What is younger than the last block, up to three hours, lies in the write-ahead log and is not in a backup.
 """
 
-import json
 import os
 import re
 import shutil
@@ -14,10 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from . import BackupError
+from .answer import parsed
 from .part import Staged
 
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _ATTEMPTS = 5
+_META = {"minTime": float, "maxTime": float, "compaction": {"sources": [str]}}
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,13 @@ def read(folder: Path) -> list[Block]:
 
     Raises:
         FileNotFoundError: one went meanwhile.
+        BackupError: what Prometheus says of one cannot be read.
     """
     blocks = []
     for entry in folder.iterdir():
         if _ULID.fullmatch(entry.name):
-            meta = json.loads((entry / "meta.json").read_text())
+            file = entry / "meta.json"
+            meta = parsed(f"Prometheus: {file}", file.read_bytes(), _META)
             sources = frozenset(meta["compaction"]["sources"])
             blocks.append(Block(entry, meta["minTime"] / 1000, meta["maxTime"] / 1000, sources))
     return sorted(blocks, key=lambda block: block.since)

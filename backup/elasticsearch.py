@@ -13,6 +13,21 @@ _RECENT, _DAILY = "recent", "daily"
 _RESTORED = "restored-"
 _WAIT_SECONDS, _PAUSE = 3600.0, 2.0
 
+_INVOCATION = {"snapshot_name": str, "time": float, "details?": str}
+_POLICY = {_RECENT: {"last_success?": _INVOCATION, "last_failure?": _INVOCATION}}
+_SNAPSHOTS = {
+    "snapshots": [
+        {
+            "snapshot": str,
+            "state": str,
+            "start_time_in_millis": float,
+            "indices": [str],
+            "index_details?": {str: {"size_in_bytes": float}},
+        }
+    ]
+}
+_HEALTH = {"indices": {str: {"active_primary_shards": int, "number_of_shards": int}}}
+
 
 class Elasticsearch:
     """A cluster whose indices of the name `pattern` are saved each `interval` seconds.
@@ -63,7 +78,7 @@ class Elasticsearch:
         Raises:
             BackupError: the last one failed, or there is none yet.
         """
-        policy = self._cluster.call("GET", f"/_slm/policy/{_RECENT}")[_RECENT]
+        policy = self._cluster.call("GET", f"/_slm/policy/{_RECENT}", shape=_POLICY)[_RECENT]
         success, failure = policy.get("last_success") or {}, policy.get("last_failure") or {}
         if failure.get("time", 0) > success.get("time", 0):
             raise BackupError(f"snapshot {failure['snapshot_name']} failed: {failure.get('details')}")
@@ -73,7 +88,8 @@ class Elasticsearch:
 
     def save(self) -> Snapshot:
         """Let Elasticsearch make a snapshot now, and wait for it."""
-        name = self._cluster.call("PUT", f"/_slm/policy/{_RECENT}/_execute")["snapshot_name"]
+        answer = self._cluster.call("PUT", f"/_slm/policy/{_RECENT}/_execute", shape={"snapshot_name": str})
+        name = answer["snapshot_name"]
         self._until(lambda: self._found(name)["state"] != "IN_PROGRESS", f"snapshot {name}")
         return self._snapshot(name)
 
@@ -83,14 +99,14 @@ class Elasticsearch:
 
     def snapshots(self) -> list[Snapshot]:
         """Return the snapshots that succeeded, the oldest first."""
-        found = self._cluster.call("GET", f"/_snapshot/{self._repository}/_all?index_details=true")["snapshots"]
-        good = (_read(each) for each in found if each["state"] == "SUCCESS")
+        good = (_read(each) for each in self._listed("_all") if each["state"] == "SUCCESS")
         return sorted(good, key=lambda snapshot: snapshot.made)
 
     def restore(self, snapshot: Snapshot, overwrite: bool) -> Iterator[str]:
         """Restore the indices of a snapshot; those that are there are left, unless `overwrite` is True."""
         saved = self._found(snapshot.id)["indices"]
-        live = self._cluster.call("GET", f"/_cat/indices/{self._pattern}?format=json&expand_wildcards=all")
+        path = f"/_cat/indices/{self._pattern}?format=json&expand_wildcards=all"
+        live = self._cluster.call("GET", path, shape=[{"index": str}])
         names = {index: self._renamed(index) for index in saved}
         in_the_way = {each["index"] for each in live} & set(names.values())
         left = set() if overwrite else in_the_way
@@ -129,7 +145,8 @@ class Elasticsearch:
     def _whole(self, indices: list[str]) -> bool:
         """Return whether every shard of the indices is there once."""
         # Not by the colour: an index is yellow already while its shards come out of a snapshot.
-        health = self._cluster.call("GET", f"/_cluster/health/{','.join(indices)}?level=indices")["indices"]
+        path = f"/_cluster/health/{','.join(indices)}?level=indices"
+        health = self._cluster.call("GET", path, shape=_HEALTH)["indices"]
         return all(
             index in health and health[index]["active_primary_shards"] == health[index]["number_of_shards"]
             for index in indices
@@ -143,8 +160,13 @@ class Elasticsearch:
         raise BackupError(f"{what}: not done after {_WAIT_SECONDS:.0f} s")
 
     def _found(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._cluster.call("GET", f"/_snapshot/{self._repository}/{name}?index_details=true")
-        found: dict[str, Any] = answer["snapshots"][0]
+        for found in self._listed(name):
+            return found
+        raise BackupError(f"Elasticsearch lists no snapshot {name}")
+
+    def _listed(self, names: str) -> list[dict[str, Any]]:
+        path = f"/_snapshot/{self._repository}/{names}?index_details=true"
+        found: list[dict[str, Any]] = self._cluster.call("GET", path, shape=_SNAPSHOTS)["snapshots"]
         return found
 
     def _snapshot(self, name: str) -> Snapshot:

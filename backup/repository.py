@@ -1,6 +1,7 @@
 """A restic repository: encrypted, incremental, checked. Each part has one of its own, and waits for nobody."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -9,42 +10,57 @@ from pathlib import Path
 from typing import Any
 
 from . import BackupError
+from .answer import parsed
 from .snapshot import Snapshot
 
 # restic itself tries for a quarter of an hour to reach a storage that is away.
-QUICK_SECONDS = 120.0
+QUICK_SECONDS, RETRY_LOCK = 120.0, "5m"
 _LONG_SECONDS = 6 * 3600.0
+_END_SECONDS = 4.0  # before stopping.STUCK_SECONDS are over
 _NO_REPOSITORY = 10  # https://restic.readthedocs.io/en/stable/075_scripting.html#exit-codes
 _NEWEST = "newest="
+_NO_LOCK = "--no-lock"
+_SNAPSHOTS = [
+    {"id": str, "time": datetime, "paths": [str], "tags?": [str], "summary?": {"total_bytes_processed?": float}}
+]
 
 
 class Repository:
     """The repository at `url`, written by `host`; restic's password and the storage's login are in the environment.
 
-    One that may only be read takes no lock.
+    One that may only be read takes no lock. Otherwise what saves shares a lock with others that save, and what removes
+    and checks waits until it is alone, for five minutes.
     """
 
     def __init__(self, url: str, host: str, environment: Mapping[str, str], read_only: bool = False) -> None:
-        self._host, self._locks = host, ["--no-lock"] if read_only else ["--retry-lock", "5m"]
-        self._environment = {**environment, "RESTIC_REPOSITORY": url}
+        self._host, self._locks = host, [_NO_LOCK] if read_only else ["--retry-lock", RETRY_LOCK]
+        # Else it says 60 times a second how far it is, which would be kept until it ends.
+        self._environment = {**environment, "RESTIC_REPOSITORY": url, "RESTIC_PROGRESS_FPS": "0.01"}
 
     def open(self) -> None:
-        """Make the repository if there is none, and release the locks of processes that are gone."""
-        if self._restic("cat", "config", accept=_NO_REPOSITORY, seconds=QUICK_SECONDS) is None:
+        """Make the repository if there is none, and release the locks of restics that were killed.
+
+        restic knows those by a process of this host name that is no more, or by half an hour without a sign of life.
+        """
+        # First of all, and it waits for no lock itself: all else would wait in vain for the end of a killed one.
+        if self._restic("unlock", accept=_NO_REPOSITORY, seconds=QUICK_SECONDS) is None:
             self._restic("init", seconds=QUICK_SECONDS)
-        self._restic("unlock", seconds=QUICK_SECONDS)
 
     def save(self, folder: Path, newest: float) -> Snapshot:
         """Save what is in `folder`; `newest` is the time of its newest data."""
         # Each link to a file changes its ctime, and the file is the same.
         how = ["--ignore-ctime", "--host", self._host, "--tag", f"{_NEWEST}{newest:.0f}", "--group-by", "host,paths"]
         lines = self._restic("backup", *how, str(folder)) or ""
-        summary = json.loads(lines.strip().splitlines()[-1])
-        return next(each for each in self.snapshots() if each.id == summary["snapshot_id"])
+        made = parsed("restic backup", lines.strip().rpartition("\n")[2], {"snapshot_id": str})["snapshot_id"]
+        for each in self.snapshots():
+            if each.id == made:
+                return each
+        raise BackupError(f"restic backup: made the snapshot {made}, which restic snapshots does not list")
 
     def snapshots(self) -> list[Snapshot]:
         """Return what is in the repository, the oldest first."""
-        found = json.loads(self._restic("snapshots", seconds=QUICK_SECONDS) or "[]")
+        text = self._restic("snapshots", _NO_LOCK, seconds=QUICK_SECONDS) or ""
+        found = parsed("restic snapshots", text, _SNAPSHOTS)
         return sorted((_snapshot(each) for each in found), key=lambda snapshot: snapshot.made)
 
     def thin_out(self, days: int) -> None:
@@ -63,24 +79,37 @@ class Repository:
     def _restic(self, *arguments: str, accept: int = 0, seconds: float = _LONG_SECONDS) -> str | None:
         """Run restic and return what it printed, or None where its exit status is `accept`."""
         command = ["restic", "--json", *self._locks, *arguments]
-        try:
-            done = subprocess.run(
-                command, env=self._environment, capture_output=True, text=True, timeout=seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise BackupError(f"restic {arguments[0]}: not done after {seconds:.0f} s") from None
-        if done.returncode == 0:
-            return done.stdout
-        if accept and done.returncode == accept:
+        with subprocess.Popen(
+            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as restic:
+            try:
+                output, errors = restic.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                raise BackupError(f"restic {arguments[0]}: not done after {seconds:.0f} s") from None
+            finally:
+                _end(restic)
+        if restic.returncode == 0:
+            return output
+        if accept and restic.returncode == accept:
             return None
-        raise BackupError(f"restic {arguments[0]}: {_reason(done.stderr or done.stdout)}")
+        raise BackupError(f"restic {arguments[0]}: {_reason(errors or output)}")
+
+
+def _end(restic: "subprocess.Popen[str]") -> None:
+    """End restic, if it still runs: told to, it takes its lock away before."""
+    if restic.poll() is None:
+        restic.terminate()
+        try:
+            restic.communicate(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            restic.kill()
 
 
 def _snapshot(found: dict[str, Any]) -> Snapshot:
     made = datetime.fromisoformat(found["time"]).timestamp()
-    newest = [float(tag.removeprefix(_NEWEST)) for tag in found.get("tags") or [] if tag.startswith(_NEWEST)]
-    size = found.get("summary", {}).get("total_bytes_processed", 0)
-    return Snapshot(found["id"], made, newest[0] if newest else made, size, found["paths"][0])
+    newest = [float(number) for tag in found.get("tags") or [] for number in re.findall(f"^{_NEWEST}(\\d+)$", tag)]
+    size = (found.get("summary") or {}).get("total_bytes_processed") or 0
+    return Snapshot(found["id"], made, newest[0] if newest else made, size, "".join(found["paths"][:1]))
 
 
 def _reason(text: str) -> str:
@@ -88,5 +117,5 @@ def _reason(text: str) -> str:
     lines = text.strip().splitlines() or ["it said nothing"]
     try:
         return str(json.loads(lines[-1])["message"]).strip()
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return " ".join(lines[-3:])

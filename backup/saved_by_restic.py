@@ -35,6 +35,7 @@ class SavedByRestic:
 
     def check(self) -> None:
         """Remove what is kept no longer, and check the repository, with the day's share of its data."""
+        self._repository.open()
         self._repository.thin_out(self._days)
         today = datetime.now(UTC).timetuple().tm_yday
         self._repository.check(f"{today % _SHARES + 1}/{_SHARES}")

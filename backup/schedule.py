@@ -2,6 +2,7 @@
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,6 +79,9 @@ class Schedule:
             what()
         except (BackupError, OSError) as problem:
             error = str(problem)
+        except Exception:  # one that nobody thought of: the other parts are saved all the same
+            error = traceback.format_exc()
+        if error:
             self._say(f"error: {record.backup.part}: {error}")
         record.values[f"backup_{metric}"] = float(bool(error))
         if metric == "failing":

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .answer import parsed
 from .part import Staged, emptied
 from .web import Web
 
 _NAME = "silences.json"
-_SETTABLE = ("matchers", "startsAt", "endsAt", "createdBy", "comment")
+_SETTABLE = {"matchers": [dict], "startsAt": datetime, "endsAt": datetime, "createdBy": str, "comment": str}
 
 
 class Silences:
@@ -38,7 +39,7 @@ class Silences:
     def restore(self, folder: Path, overwrite: bool) -> Iterator[str]:  # noqa: ARG002 - adds, and overwrites nothing
         """Set the silences again that would not have ended yet, but for those that are there."""
         live = [_settings(silence) for silence in self._live()]
-        for silence in map(_settings, json.loads((folder / _NAME).read_text())):
+        for silence in map(_settings, parsed(_NAME, (folder / _NAME).read_bytes(), [_SETTABLE])):
             what = f"silence of {silence['createdBy']} until {silence['endsAt']}: {silence['comment']}"
             if datetime.fromisoformat(silence["endsAt"]) <= datetime.now(UTC):
                 yield f"ended meanwhile: {what}"
@@ -49,7 +50,8 @@ class Silences:
                 yield f"restored {what}"
 
     def _live(self) -> list[dict[str, Any]]:
-        silences: list[dict[str, Any]] = self._alertmanager.call("GET", "/api/v2/silences")
+        shape = [{**_SETTABLE, "status": {"state": str}}]
+        silences: list[dict[str, Any]] = self._alertmanager.call("GET", "/api/v2/silences", shape=shape)
         return [silence for silence in silences if silence["status"]["state"] != "expired"]
 
 

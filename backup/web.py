@@ -1,6 +1,7 @@
 """JSON over HTTP, with a login and an authority to trust."""
 
 import base64
+import http.client
 import json
 import ssl
 import urllib.error
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import BackupError
+from .answer import parsed
 
 _SECONDS = 60
 
@@ -27,24 +29,24 @@ class Web:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._tls.load_verify_locations(authority)
 
-    def call(self, method: str, path: str, content: object = None, absent: object = None) -> Any:
-        """Send a request and return the answer's JSON, or `absent`, unless it is None, where there is no such thing.
+    def call(self, method: str, path: str, content: object = None, *, shape: Any = dict) -> Any:
+        """Send a request and return the answer's JSON, which has at least what `shape` says (see answer.py).
 
         Raises:
-            BackupError: no answer, or another error status.
+            BackupError: no answer, an error status, or another answer.
         """
+        what = f"{method} {self._url}{path}"
         body = json.dumps(content).encode() if content is not None else None
         request = urllib.request.Request(self._url + path, body, self._headers, method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS, context=self._tls) as answer:  # noqa: S310
-                return json.loads(answer.read() or "null")
-        except urllib.error.HTTPError as error:
-            if error.code == 404 and absent is not None:
-                return absent
-            text = error.read().decode(errors="replace")
-            raise BackupError(f"{method} {self._url}{path}: {error.code}: {_reason(text)}") from None
-        except (OSError, ValueError) as error:
-            raise BackupError(f"{method} {self._url}{path}: {error}") from None
+            try:
+                with urllib.request.urlopen(request, timeout=_SECONDS, context=self._tls) as answer:  # noqa: S310
+                    text = answer.read()
+            except urllib.error.HTTPError as error:
+                raise BackupError(f"{what}: {error.code}: {_reason(error.read().decode(errors='replace'))}") from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise BackupError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
+        return parsed(what, text, shape)
 
 
 def _reason(text: str) -> str:

@@ -69,7 +69,7 @@ class Alertmanager:
         return str(answer["silenceID"])
 
     def silences(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.web.call("GET", "/api/v2/silences")
+        found: list[dict[str, Any]] = self.web.call("GET", "/api/v2/silences", shape=list)
         return [each for each in found if each["status"]["state"] != "expired"]
 
 

@@ -19,7 +19,7 @@ import pytest
 from components.elk.index import set_up
 
 from . import elastic
-from .elastic import DEFAULT, HEALTH, INDEX, MAPPING, PASSING, PATHS, POLICY, STATUS, Stand
+from .elastic import ALIAS, DEFAULT, HEALTH, IMPORT, INDEX, MAPPING, PASSING, PATHS, POLICY, STATUS, Stand
 
 FOLDER = Path(set_up.__file__).parent
 VIEW = {"type": "index-pattern", "id": "view", "attributes": {"title": "mangakai-logs-*"}, "references": []}
@@ -201,6 +201,36 @@ def test_the_reason_of_an_error_is_told_whole(job: SetUp) -> None:
     job.stand.faults[elastic.TEMPLATE] = iter([elastic.says(status, body)])
     assert job.run() == 1
     assert job.err.endswith(f"PUT {elastic.TEMPLATE}: 400: template is invalid: no handler for type [txt]\n")
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "body"),
+    [
+        ("Elasticsearch: GET", HEALTH, "<html>Bad gateway</html>"),
+        ("Elasticsearch: GET", HEALTH, None),
+        ("Elasticsearch: GET", HEALTH, {"status": "green"}),
+        ("Elasticsearch: GET", HEALTH, {"cluster_name": 5}),
+        ("Elasticsearch: GET", ALIAS, "mangakai-logs"),
+        ("Elasticsearch: GET", ALIAS, []),
+        ("Kibana: POST", IMPORT, ""),
+        ("Kibana: POST", IMPORT, {}),
+        ("Kibana: POST", IMPORT, {"success": "no"}),
+        ("Kibana: POST", IMPORT, {"success": False}),
+    ],
+)
+def test_an_answer_of_another_form_names_who_gave_it(job: SetUp, who: str, path: str, body: Any) -> None:
+    job.stand.faults[path] = iter([elastic.says(200, body)])
+    assert job.run() == 1
+    reason = r"(is no JSON object|has no \w+ \(\w+\))"
+    assert re.fullmatch(rf"error: {who} {path}\S*: the answer {reason}: .*\n", job.err), job.err
+
+
+@pytest.mark.parametrize("item", [5, {}, {"type": "dashboard"}, {"type": "dashboard", "id": "board", "error": 5}])
+def test_a_refusal_of_another_form_is_told_as_it_is(job: SetUp, item: Any) -> None:
+    job.stand.faults[IMPORT] = iter([elastic.says(200, {"success": False, "errors": [item]})])
+    assert job.run() == 1
+    assert job.err.startswith(f"error: Kibana: POST {IMPORT}?overwrite=true: the answer ")
+    assert job.err.endswith(f": {item}\n")
 
 
 def test_another_run_at_the_same_time_does_no_harm(job: SetUp) -> None:

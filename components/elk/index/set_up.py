@@ -6,7 +6,7 @@ beside this file: lifecycle.json, index_template.json, *.ndjson. Standard librar
 
 Environment: ELASTICSEARCH_URL, KIBANA_URL; ELASTIC_USERNAME, ELASTIC_PASSWORD; CA_FILE, a certificate, or a folder
 of *.crt, as each of the two has its own authority; RETENTION_DAYS, from rollover to deletion; REPLICAS, of a shard.
-Exit status: 0 if all is set up, else 1 with the reason on stderr.
+Exit status: 0 if all is set up, else 1 with the reason on stderr, or 143 after SIGTERM.
 """
 
 import base64
@@ -15,16 +15,20 @@ import functools
 import http.client
 import json
 import os
+import signal
 import ssl
 import string
 import sys
+import threading
 import time
 import urllib.parse
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 ALIAS = "mangakai-logs"
 FIRST_INDEX = f"{ALIAS}-000001"
@@ -59,10 +63,24 @@ class Patience:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: its status, and its body read as JSON where it is JSON, else as text."""
+    """An answer: to what, its status, and its body read as JSON where it is JSON, else as text."""
 
+    what: str
     status: int
     body: Any
+
+    def content(self) -> dict[str, Any]:
+        """Return the body, an object; that it is something else is a SetUpError."""
+        if isinstance(self.body, dict):
+            return self.body
+        raise SetUpError(f"{self.what}: the answer is no JSON object: {str(self.body)[:500]}")
+
+    def get(self, key: str, type_: type[T]) -> T:
+        """Return what the body has under `key`; that it is not there, or of another type, is a SetUpError."""
+        value = self.content().get(key)
+        if isinstance(value, type_):
+            return value
+        raise SetUpError(f"{self.what}: the answer has no {key} ({type_.__name__}): {str(self.body)[:500]}")
 
     def reason(self) -> str:
         """Return why a request failed, in the words of Elasticsearch, of Kibana, or of what stands before them."""
@@ -100,7 +118,8 @@ class Server:
         what, reason = f"{self.name}: {method} {path}", ""
         for _ in self._patience.attempts():
             try:
-                answer = self._attempt(method, path, body, {**self._headers, "Content-Type": content_type}, timeout)
+                headers = {**self._headers, "Content-Type": content_type}
+                answer = Answer(what, *self._attempt(method, path, body, headers, timeout))
             except ssl.SSLCertVerificationError as error:
                 raise SetUpError(f"{what}: CA_FILE does not verify {self._url}: {error.verify_message}") from None
             except (OSError, http.client.HTTPException) as error:
@@ -114,7 +133,9 @@ class Server:
             say(f"waiting for {what}: {reason}")
         raise SetUpError(f"{what}: gave up after {self._patience.seconds:.0f} s: {reason}")
 
-    def _attempt(self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout: float) -> Answer:
+    def _attempt(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout: float
+    ) -> tuple[int, Any]:
         address = urllib.parse.urlsplit(self._url).netloc
         connection = http.client.HTTPConnection(address, timeout=timeout)
         if self._tls:
@@ -124,16 +145,16 @@ class Server:
             response = connection.getresponse()
             text = response.read().decode(errors="replace")
         try:
-            return Answer(response.status, json.loads(text))
+            return response.status, json.loads(text)
         except ValueError:
-            return Answer(response.status, text)
+            return response.status, text
 
 
 def set_up_elasticsearch(elasticsearch: Server, folder: Path, values: Mapping[str, str]) -> None:
     """Put the lifecycle policy, then the index template and the indices; `values` fill the files in `folder`."""
     # Without a master this is a 503, so what comes next finds one.
     health = elasticsearch.call("GET", "/_cluster/health?timeout=3s", timeout=PROBE_SECONDS)
-    say(f"Elasticsearch answers: cluster {health.body['cluster_name']} is {health.body['status']}")
+    say(f"Elasticsearch answers: cluster {health.get('cluster_name', str)} is {health.get('status', str)}")
     elasticsearch.call("PUT", f"/_ilm/policy/{ALIAS}", read(folder / "lifecycle.json", values))
     say(f"lifecycle policy {ALIAS}: indices go {values['RETENTION_DAYS']} days after their rollover")
     set_up_index(elasticsearch, read(folder / "index_template.json", values))
@@ -176,7 +197,7 @@ def alias_exists(elasticsearch: Server) -> bool:
     answer = elasticsearch.call("GET", f"/{ALIAS}/_alias", accept=[404])
     if answer.status == 404:
         return False
-    if ALIAS in answer.body:
+    if ALIAS in answer.content():
         remedy = f"Copy it (POST /_reindex), delete it (DELETE /{ALIAS}), then run this again"
         raise SetUpError(f"Elasticsearch: {ALIAS} is an index, where the write alias of {ALIAS}-* belongs. {remedy}")
     return True
@@ -211,10 +232,13 @@ def import_objects(kibana: Server, ndjson: str) -> None:
     content = f"--{boundary}\r\n{disposition}\r\nContent-Type: application/ndjson\r\n\r\n{ndjson}\r\n--{boundary}--\r\n"
     form = f"multipart/form-data; boundary={boundary}"
     answer = kibana.call("POST", "/api/saved_objects/_import?overwrite=true", content.encode(), form)
-    if not answer.body["success"]:
-        refused = [f"{item['type']} {item['id']}: {json.dumps(item['error'])}" for item in answer.body["errors"]]
+    if not answer.get("success", bool):
+        items = [Answer(answer.what, answer.status, item) for item in answer.get("errors", list)]
+        refused = [
+            f"{item.get('type', str)} {item.get('id', str)}: {json.dumps(item.get('error', dict))}" for item in items
+        ]
         raise SetUpError("Kibana: objects that it refused:\n  " + "\n  ".join(refused))
-    say(f"saved objects: {answer.body['successCount']} imported")
+    say(f"saved objects: {answer.get('successCount', int)} imported")
 
 
 def trust(path: Path) -> ssl.SSLContext:
@@ -246,5 +270,25 @@ def main(environment: Mapping[str, str], folder: Path, patience: Patience) -> in
     return 0
 
 
+def end_on_sigterm() -> None:
+    """From now on SIGTERM ends the process at once, whatever it waits for; run again, it does what is left.
+
+    Without a handler the kernel withholds SIGTERM from the first process of a container. One in Python alone would run
+    too late: a look-up of a name is not interrupted for it.
+    """
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+
+    def end() -> None:
+        while os.read(told, 1)[0] != signal.SIGTERM:
+            pass
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=end, daemon=True).start()
+    signal.set_wakeup_fd(tell)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+
+
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main(os.environ, Path(__file__).parent, Patience()))
