@@ -7,10 +7,11 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import core
 
+from . import config_reloader
 from .metadata import metadata
 from .names import ALERTMANAGER_SECRETS, WEB_AUTH
 from .notifications import SECRETS, links, render, templates
-from .pod_security import NON_ROOT, RESTRICTED
+from .pod_security import AS_NOBODY, RESTRICTED
 from .settings.metrics import AlertmanagerSettings
 from .settings.platform import ExposureSettings
 from .site import Site
@@ -18,6 +19,8 @@ from .site import Site
 CONFIG_MAP = "alertmanager-config"
 SELECTOR = {"app.kubernetes.io/name": "alertmanager", "app.kubernetes.io/instance": "alertmanager"}
 PORT = 9093
+
+_CONFIG, _WEB = "/etc/alertmanager", "/etc/alertmanager-web"
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,15 @@ class Alertmanager(pulumi.ComponentResource):
 
 def _values(args: AlertmanagerArgs) -> dict[str, Any]:
     settings = args.settings
-    mount = {"name": "config", "mountPath": "/etc/alertmanager", "readOnly": True}
+    mount = {"name": "config", "mountPath": _CONFIG, "readOnly": True}
+    web: list[dict[str, Any]] = []
+    if args.exposure.authentication:
+        web = [{"name": "web", "mountPath": _WEB, "readOnly": True}]
     secret_mounts = [
         {"name": "secrets", "secretName": ALERTMANAGER_SECRETS, "mountPath": SECRETS, "readOnly": True},
     ]
-    reload: dict[str, Any] = {
-        "enabled": True,
-        "containerPort": 8080,
-        "extraArgs": {"listen-address": ":8080"},
-        "extraVolumeMounts": [mount],
-        "securityContext": RESTRICTED,
-    }
+    url = f"@{_WEB}/alertmanager-reloader-arguments" if web else f"--reload-url=http://127.0.0.1:{PORT}/-/reload"
+    reloader = config_reloader.container(url, [_CONFIG], [mount, *web])
     values: dict[str, Any] = {
         "fullnameOverride": "alertmanager",
         "replicaCount": settings.replicas,
@@ -95,21 +96,18 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "resources": settings.resources.manifest(),
         "podAntiAffinity": "soft",
         "automountServiceAccountToken": False,
-        "podSecurityContext": NON_ROOT,
+        "podSecurityContext": AS_NOBODY,
         "securityContext": RESTRICTED,
     }
     if settings.replicas > 1:
         values["podDisruptionBudget"] = {"maxUnavailable": 1}
-    if args.exposure.authentication:
-        secret_mounts.append(
-            {"name": "web", "secretName": WEB_AUTH, "mountPath": "/etc/alertmanager-web", "readOnly": True}
-        )
-        values["extraArgs"] = {"web.config.file": "/etc/alertmanager-web/web-config.yml"}
+    if web:
+        secret_mounts.append({"secretName": WEB_AUTH, **web[0]})
+        values["extraArgs"] = {"web.config.file": f"{_WEB}/web-config.yml"}
         # The probes can send no password that is not in clear in the pod's spec, and the chart's httpGet cannot be
         # taken away: so they ask the reloader, whose own readiness is that Alertmanager's port is open.
-        values["livenessProbe"] = values["readinessProbe"] = {"httpGet": {"path": "/healthz", "port": 8080}}
-        reload["readinessProbe"] = {"tcpSocket": {"port": PORT}}
-        reload["extraArgs"]["reload-url"] = "$(RELOAD_URL)"
-        secret = {"secretKeyRef": {"name": WEB_AUTH, "key": "alertmanager-reload-url"}}
-        reload["extraEnv"] = [{"name": "RELOAD_URL", "valueFrom": secret}]
-    return {**values, "extraSecretMounts": secret_mounts, "configmapReload": reload}
+        values["livenessProbe"] = values["readinessProbe"] = {
+            "httpGet": {"path": "/healthz", "port": config_reloader.PORT}
+        }
+        reloader["readinessProbe"] = {"tcpSocket": {"port": PORT}}
+    return {**values, "extraSecretMounts": secret_mounts, "extraContainers": [reloader]}

@@ -56,7 +56,9 @@ def archive(directory: str, chart: str) -> Path:
 
 
 class Charts:
-    """The archives in one directory, and Releases of them. `timeout_seconds` is how long anything may take to run.
+    """The archives in one directory, and Releases of them.
+
+    `timeout_seconds` is how long anything may take to run, `context` the cluster's in the kubeconfig.
 
     Args:
         settings: the directory, and how long a Release may take.
@@ -72,7 +74,7 @@ class Charts:
         if missing:
             raise pulumi.RunError(f"chart archives are missing in {directory}: {', '.join(missing)}. Run: make charts")
         self._settings = settings
-        self.timeout_seconds = settings.timeout_seconds
+        self.timeout_seconds, self.context = settings.timeout_seconds, context
         self._hooks = pulumi.ResourceHookBinding(
             before_update=[pulumi.ResourceHook("make-way", lambda update: _make_way(update, context))],
             on_error=[pulumi.ErrorHook("why-not-ready", lambda failure: _say_why(failure, context))],

@@ -70,7 +70,7 @@ class Endpoint(pulumi.ComponentResource):
             spec=core.v1.ServiceSpecArgs(
                 type="LoadBalancer",
                 load_balancer_class="service.k8s.aws/nlb" if args.exposure.load_balancer == "aws" else None,
-                load_balancer_source_ranges=args.exposure.source_ranges,
+                load_balancer_source_ranges=args.exposure.admitted,
                 selector=args.selector,
                 ports=[core.v1.ServicePortArgs(name="web", port=port, target_port=args.port)],
             ),

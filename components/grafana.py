@@ -223,6 +223,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
         "rbac": {"namespaced": True},
         "resources": args.settings.resources.manifest(),
         "sidecar": {
+            "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "192Mi"}},
             "dashboards": {"enabled": True, "resource": "configmap"},
             "datasources": {"enabled": True, "resource": "configmap"},
         },

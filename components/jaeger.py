@@ -4,16 +4,19 @@ Jaeger v1 and its operator have reached their end of life (D-106); they are what
 and lie in this file alone, so that Jaeger v2 can take their place (H-012).
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes import apiextensions, core
+from pulumi_kubernetes import apiextensions, core, rbac
 
 from .certificate import self_signed
 from .metadata import metadata
 from .names import MONITORING
-from .pod_security import NON_ROOT
+from .pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
+from .rollout_status import ANNOTATION, RolloutStatus, RolloutStatusArgs
 from .settings.traces import TracesSettings
 from .site import Site
 from .store import Store
@@ -26,7 +29,8 @@ PORT = 16686
 _VERSION = "1.76.0"
 # renovate: datasource=docker depName=jaegertracing/jaeger-operator
 _OPERATOR_VERSION = "1.65.0"
-_CERTIFICATE = "jaeger-operator-service-cert"
+_OPERATOR = "jaeger-operator"
+_CERTIFICATE = f"{_OPERATOR}-service-cert"
 _STORAGE_SECRET = f"{NAME}-elasticsearch"
 _CA = "/etc/elasticsearch/certificates"
 
@@ -59,12 +63,13 @@ class Jaeger(pulumi.ComponentResource):
     def __init__(self, name: str, args: JaegerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Jaeger", name, {}, opts)
         cert_manager = args.settings.cert_manager == "existing"
+        needed = [*self._rights(args), *([] if cert_manager else [self._certificate(args)])]
         operator = args.site.charts.release(
-            "jaeger-operator",
+            _OPERATOR,
             "jaeger-operator",
             args.site.namespace,
             _operator_values(cert_manager),
-            pulumi.ResourceOptions(parent=self, depends_on=[] if cert_manager else [self._certificate(args)]),
+            pulumi.ResourceOptions(parent=self, depends_on=needed),
         )
         login = core.v1.Secret(
             _STORAGE_SECRET,
@@ -72,7 +77,8 @@ class Jaeger(pulumi.ComponentResource):
             string_data={"ES_USERNAME": args.store.username, "ES_PASSWORD": args.store.password},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        apiextensions.CustomResource(
+        jaeger_spec = spec(args.settings, args.sample_ratio, args.store.url, args.store.ca_secret, args.store.nodes)
+        custom_resource = apiextensions.CustomResource(
             NAME,
             api_version="jaegertracing.io/v1",
             kind="Jaeger",
@@ -86,12 +92,49 @@ class Jaeger(pulumi.ComponentResource):
                     "pulumi.com/waitFor": "jsonpath={.status.phase}=Running",
                 },
             ),
-            spec=spec(args.settings, args.sample_ratio, args.store.url, args.store.ca_secret, args.store.nodes),
+            spec=jaeger_spec,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, args.storage]),
         )
+        # The operator says Running as soon as a Deployment has as many ready pods as pods, of which a new one has none
+        # (waitForStability in pkg/controller/jaeger/deployment.go).
+        rollout = RolloutStatusArgs(
+            context=args.site.charts.context,
+            namespace=args.site.namespace,
+            instance=NAME,
+            deployments=[f"{NAME}-collector", f"{NAME}-query"],
+            configuration=jaeger_spec["annotations"][ANNOTATION],
+            generation=custom_resource.metadata.apply(  # type: ignore[attr-defined]
+                lambda metadata: metadata.get("generation", 0)
+            ),
+            timeout_seconds=args.site.charts.timeout_seconds,
+        )
+        RolloutStatus(NAME, rollout, pulumi.ResourceOptions(parent=self, depends_on=[custom_resource]))
         self.query = f"http://{NAME}-query.{args.site.namespace}.svc:{PORT}"
         self.otlp = f"http://{NAME}-collector.{args.site.namespace}.svc:4318"
         self.register_outputs({"query": self.query, "otlp": self.otlp})
+
+    def _rights(self, args: JaegerArgs) -> list[pulumi.Resource]:
+        """Return the right without which the operator never starts to work, and which a Role cannot give.
+
+        Source: detectDefaultIngressClass in pkg/autodetect/main.go of the operator 1.65.0.
+        """
+        name = f"mangakai-{_OPERATOR}"
+        role = rbac.v1.ClusterRole(
+            name,
+            metadata=metadata(name, "jaeger"),
+            rules=[
+                {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get", "list", "watch"]}
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        binding = rbac.v1.ClusterRoleBinding(
+            name,
+            metadata=metadata(name, "jaeger"),
+            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            subjects=[{"kind": "ServiceAccount", "name": _OPERATOR, "namespace": args.site.namespace}],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
+        )
+        return [role, binding]
 
     def _certificate(self, args: JaegerArgs) -> core.v1.Secret:
         """Return the TLS Secret of the operator's webhook server, which it starts whether or not anybody calls it."""
@@ -117,6 +160,8 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
             "mutatingWebhook": {"create": cert_manager},
             "validatingWebhook": {"create": cert_manager},
         },
+        # It keeps what it watches of the namespace, Secrets and Deployments among it, in memory.
+        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": NON_ROOT,
         "containerSecurityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
@@ -127,8 +172,17 @@ def spec(
 ) -> dict[str, Any]:
     """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
 
-    The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own.
+    The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own. An annotation of
+    the pods changes with the spec: so each change reaches them, which read their sampling ratio at their start only.
     """
+    said = _spec(settings, sample_ratio, elasticsearch, ca_secret, nodes)
+    configuration = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+    return {**said, "annotations": {ANNOTATION: configuration}}
+
+
+def _spec(
+    settings: TracesSettings, sample_ratio: float, elasticsearch: str, ca_secret: str, nodes: int
+) -> dict[str, Any]:
     return {
         "strategy": "production",
         "storage": {
@@ -149,18 +203,25 @@ def spec(
                 "numberOfDays": settings.retention_days,
                 "schedule": "55 23 * * *",
                 "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",
+                "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+                "containerSecurityContext": RESTRICTED,
             },
         },
         "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": sample_ratio}}},
         "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": ca_secret}}],
         "volumeMounts": [{"name": "elasticsearch-ca", "mountPath": _CA, "readOnly": True}],
+        "securityContext": AS_NOBODY,
+        "containerSecurityContext": RESTRICTED,
         "collector": {
             "replicas": settings.collector.replicas,
+            # Else each change stops all replicas at once.
+            "strategy": {"type": "RollingUpdate"},
             "image": f"jaegertracing/jaeger-collector:{_VERSION}",
             "resources": settings.collector.resources.manifest(),
         },
         "query": {
             "replicas": settings.query.replicas,
+            "strategy": {"type": "RollingUpdate"},
             "image": f"jaegertracing/jaeger-query:{_VERSION}",
             # Else the operator looks for an agent, which Jaeger no longer has.
             "tracingEnabled": False,

@@ -84,7 +84,10 @@ def render(settings: AlertmanagerSettings) -> str:
                     "group_by": ["alertname", "cluster", "service", "logger"],
                     "group_wait": "0s",
                     "group_interval": "15m",
-                    "repeat_interval": "14m",  # else due a moment after the interval, and so with the next
+                    # An interval counts from its start, a repetition from the mail, which is sent a moment later: 15m
+                    # would be due with each second interval only. So Alertmanager warns at its start that 14m is less
+                    # than 15m, and that is meant.
+                    "repeat_interval": "14m",
                 },
                 {
                     "matchers": ['severity="critical"'],  # D-047

@@ -1,5 +1,6 @@
 """Prometheus, with kube-state-metrics and node-exporter; its configuration is ours, not the chart's."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
+from . import config_reloader
 from .backup import Target
 from .metadata import metadata
 from .names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS, REMOTE_WRITE, WEB_AUTH, WEB_USER
@@ -155,44 +157,82 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containerSecurityContext": RESTRICTED,
     }
-    reload: dict[str, Any] = {
-        "prometheus": {
-            "extraVolumeMounts": _MOUNTS,
-            "extraVolumeDirs": [mount["mountPath"] for mount in _MOUNTS],
-            "containerSecurityContext": RESTRICTED,
-        }
-    }
+    reload_url, web = f"--reload-url=http://127.0.0.1:{PORT}/-/reload", list[dict[str, Any]]()
+    sidecars: dict[str, dict[str, Any] | str] = {}
     mounts: list[dict[str, Any]] = []
     if settings.replicas > 1:
         server["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": 1}
     if args.exposure.authentication:
         server["extraArgs"]["web.config.file"] = f"{_WEB}/web-config.yml"
-        mounts.append({"name": "web", "secretName": WEB_AUTH, "mountPath": _WEB, "readOnly": True})
-        server["tcpSocketProbeEnabled"] = True  # the probes send no password
-        secret = {"secretKeyRef": {"name": WEB_AUTH, "key": "prometheus-reload-url"}}
-        reload |= {"reloadUrl": "$(RELOAD_URL)", "env": [{"name": "RELOAD_URL", "valueFrom": secret}]}
+        reload_url, web = (
+            f"@{_WEB}/prometheus-reloader-arguments",
+            [{"name": "web", "mountPath": _WEB, "readOnly": True}],
+        )
+        mounts.append({"secretName": WEB_AUTH, **web[0]})
+        # The chart's probes could send a password only in clear in the pod's spec.
+        server["tcpSocketProbeEnabled"] = True
+        # The chart takes a text as a template: so the image is that of the server.
+        sidecars["readiness"] = yaml.safe_dump(_readiness(web))
     if settings.remote_write and settings.remote_write.username:
         mounts.append({"name": "remote-write", "secretName": REMOTE_WRITE, "mountPath": _STORE, "readOnly": True})
     accounts = {}
     if args.backup:
         data = {"name": "storage-volume", "mountPath": _DATA}
         told = {"PROMETHEUS_DATA": _DATA}
-        sidecar = args.backup.container(["run", "prometheus"], told, [data], memory="1Gi")
-        server["sidecarContainers"] = {sidecar.pop("name"): sidecar}
+        sidecars |= _by_name(args.backup.container(["run", "prometheus"], told, [data], memory="1Gi"))
         server["extraInitContainers"] = [args.backup.init_container()]
         server["extraVolumes"] += args.backup.volumes()
         accounts = {"serviceAccounts": {"server": {"annotations": args.backup.annotations("prometheus")}}}
     if mounts:
         server["extraSecretMounts"] = mounts
+    config = {"name": "config-volume", "mountPath": "/etc/config", "readOnly": True}
+    watched = [config, *_MOUNTS]
+    folders = [str(mount["mountPath"]) for mount in watched]
+    sidecars |= _by_name(config_reloader.container(reload_url, folders, [*watched, *web]))
+    server["sidecarContainers"] = sidecars
     return {
         "server": server,
         **accounts,
-        "configmapReload": reload,
+        "configmapReload": {"prometheus": {"enabled": False}},
         "alertmanager": {"enabled": False},
         "prometheus-pushgateway": {"enabled": False},
-        "kube-state-metrics": {"fullnameOverride": "kube-state-metrics"},
+        "kube-state-metrics": {
+            "fullnameOverride": "kube-state-metrics",
+            "resources": _resources("20m", "128Mi", "512Mi"),
+        },
         "prometheus-node-exporter": {
             "fullnameOverride": "node-exporter",
             "namespaceOverride": args.nodes.namespace,
+            "resources": _resources("20m", "32Mi", "128Mi"),
         },
+    }
+
+
+def _by_name(container: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a container as the chart takes it."""
+    return {container["name"]: {key: value for key, value in container.items() if key != "name"}}
+
+
+def _resources(cpu: str, memory: str, most_memory: str) -> dict[str, Any]:
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": most_memory}}
+
+
+def _readiness(web: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the container that makes the pod ready when Prometheus answers queries.
+
+    While Prometheus replays its log, which takes minutes, its port is open and it answers 503. promtool asks with the
+    password from the file, and the pod is ready only if all of its containers are.
+
+    Args:
+        web: the mount with that file.
+    """
+    ask = ["promtool", "check", "ready", f"--http.config.file={_WEB}/client.yml", f"--url=http://127.0.0.1:{PORT}"]
+    return {
+        "image": "quay.io/prometheus/prometheus:{{ .Chart.AppVersion }}",
+        # A shell that is process 1 ends on SIGTERM only if it is told to.
+        "command": ["/bin/sh", "-c", "trap 'exit 0' TERM; while true; do sleep 3600 & wait; done"],
+        "readinessProbe": {"exec": {"command": ask}, "periodSeconds": 5, "timeoutSeconds": 5},
+        "resources": _resources("20m", "64Mi", "128Mi"),
+        "securityContext": RESTRICTED,
+        "volumeMounts": [*web],
     }

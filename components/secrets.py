@@ -46,9 +46,14 @@ class MonitoringSecrets(pulumi.ComponentResource):
                     "username": WEB_USER,
                     "password": secrets.web_password,
                     "web-config.yml": secrets.web_password.apply(web_config),
-                    # The reloaders take a whole URL only.
-                    "prometheus-reload-url": secrets.web_password.apply(lambda password: _reload_url(password, 9090)),
-                    "alertmanager-reload-url": secrets.web_password.apply(lambda password: _reload_url(password, 9093)),
+                    # What promtool reads, and what the reloaders do, which take a whole URL only.
+                    "client.yml": json.dumps({"basic_auth": {"username": WEB_USER, "password_file": "password"}}),
+                    "prometheus-reloader-arguments": secrets.web_password.apply(
+                        lambda password: _reload_url(password, 9090)
+                    ),
+                    "alertmanager-reloader-arguments": secrets.web_password.apply(
+                        lambda password: _reload_url(password, 9093)
+                    ),
                 },
             )
         if secrets.remote_write_password is not None:
@@ -81,4 +86,4 @@ def web_config(password: str) -> str:
 
 
 def _reload_url(password: str, port: int) -> str:
-    return f"http://{WEB_USER}:{quote(password, safe='')}@127.0.0.1:{port}/-/reload"
+    return f"--reload-url=http://{WEB_USER}:{quote(password, safe='')}@127.0.0.1:{port}/-/reload"

@@ -2,7 +2,8 @@
 
 For every Release of every stack: each value that the program sets exists in the official chart (without it the chart
 renders something else; or it is the chart's default, and another value renders something else), and the sandbox's
-stand-in renders the same objects.
+stand-in renders the same objects, in all that an API server and a kubelet act on: `operations/stand_in_diff.py` has
+what is meant to differ, and an exception that excuses nothing is a problem itself.
 
 Exit statuses: 0 both hold, 1 something does not, 2 it could not be checked, 130 interrupted.
 """
@@ -25,8 +26,10 @@ import yaml
 
 from components.charts import PINS, archive
 from operations.helm import HelmError, helm, template
-from operations.manifest_diff import differences, read
+from operations.manifest_diff import Manifests, read
 from operations.program import configuration, run
+from operations.stand_in_diff import MEANT, Difference, Meant, differences
+from operations.workload_rules import broken
 from sandbox.build import BuildError, ensure
 from sandbox.programs import HELM
 from sandbox.progress import Progress
@@ -60,8 +63,13 @@ class Problem:
     text: str
 
 
-def check(releases: Sequence[Release], charts: Path) -> list[Problem]:
+def check(releases: Sequence[Release], charts: Path, exceptions: Sequence[Meant]) -> list[Problem]:
     """Check the Releases against the official charts in `charts`, with a line of progress for each.
+
+    Args:
+        releases: all for which there are exceptions, for one that excuses nothing is a problem.
+        charts: the directory with the archives.
+        exceptions: what may differ in a stand-in.
 
     Raises:
         CheckError: a chart is not the official one at the pinned version.
@@ -69,52 +77,113 @@ def check(releases: Sequence[Release], charts: Path) -> list[Problem]:
     _must_be_official(charts)
     progress = Progress(len(releases))
     problems: list[Problem] = []
+    excused: set[Meant] = set()
     for release in releases:
         progress.start(f"{release.name} ({release.stack})")
         try:
-            found, result = _check_one(release, charts)
+            found, result, differing = _check_one(release, archive(str(charts), release.chart), exceptions)
         except HelmError as error:
-            found, result = [str(error)], "failed"
+            found, result, differing = [str(error)], "failed", []
+        excused |= {one for one in exceptions if any(one.covers(difference) for difference in differing)}
         problems += [Problem(release.stack, release.name, text) for text in found]
         progress.end(result)
-    return problems
+    return [*problems, *(_stale(one) for one in exceptions if one not in excused)]
 
 
-def _check_one(release: Release, charts: Path) -> tuple[list[str], str]:
-    """Return what does not hold for one Release, and a summary."""
-    chart = archive(str(charts), release.chart)
+def _check_one(
+    release: Release, chart: Path, exceptions: Sequence[Meant]
+) -> tuple[list[str], str, Sequence[Difference]]:
+    """Return what does not hold for one Release, a summary, and all in which the stand-in differs, meant or not."""
     ignored = ignored_values(release, chart)
     found = [f"the official chart ignores {'.'.join(path)}: {_at(release.values, path)!r}" for path in ignored]
     total = len(list(_leaves(release.values)))
     summary = f"{total - len(ignored)} of {total} values matter"
     stand_in = STAND_INS / release.chart
     if not stand_in.is_dir():
-        return found, summary
-    official = read(_render(release, chart, release.values))
+        return found, summary, []
+    official = objects_of(release, chart)
     try:
-        differing = differences(official, read(_render(release, stand_in, release.values)))
+        differing = differences(official, objects_of(release, stand_in))
     except HelmError as error:
-        return [*found, f"the stand-in: {error}"], f"{summary}; the stand-in refuses some"
-    summary += f", {len(official)} objects with {len(differing)} differences in the stand-in"
-    return [*found, *map(str, differing)], summary
+        return [*found, f"the stand-in: {error}"], f"{summary}; the stand-in refuses some", []
+    wrong = [one for one in differing if not any(exception.covers(one) for exception in exceptions)]
+    summary += f", {len(official)} objects with {len(wrong)} differences in the stand-in"
+    return [*found, *map(str, wrong)], summary, differing
+
+
+def _stale(exception: Meant) -> Problem:
+    text = f"excuses nothing: {exception.field} of {exception.object} ({exception.reason}). Take it away"
+    return Problem("every stack", "an exception in operations/stand_in_diff.py", text)
+
+
+def objects_of(release: Release, chart: Path) -> Manifests:
+    """Return the objects that a chart makes for a Release.
+
+    Args:
+        release: with its values.
+        chart: the archive or the folder.
+
+    Raises:
+        HelmError: the chart refuses the values.
+    """
+    return read(_render(release, chart, release.values))
+
+
+def rendered(releases: Sequence[Release], charts: Path) -> Iterator[tuple[Release, Manifests]]:
+    """Yield each Release with all objects that its chart makes: here other checks take the official ones from.
+
+    Args:
+        releases: as `releases_of` returns them.
+        charts: the directory with the archives, official ones or those that `sandbox.stand_ins.pack` has put there.
+
+    Raises:
+        HelmError: a chart refuses the values.
+    """
+    for release in releases:
+        yield release, objects_of(release, archive(str(charts), release.chart))
 
 
 def releases_of(stacks: Sequence[str]) -> list[Release]:
     """Return the Releases that the program registers for the stacks; one that several stacks share, once."""
+    return registered(stacks)[0]
+
+
+def registered(stacks: Sequence[str]) -> tuple[list[Release], list[dict[str, Any]]]:
+    """Return the Releases of the stacks, one that several share, once, and the objects that are no Release's."""
     releases: list[Release] = []
+    objects: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as empty:
         charts = {str(archive(empty, chart)): chart for chart in PINS}
         for stack in stacks:
-            resources = run(ROOT, stack, configuration(ROOT, stack), Path(empty)).of_type(
-                "kubernetes:helm.sh/v3:Release"
-            )
+            ran = run(ROOT, stack, configuration(ROOT, stack), Path(empty))
+            objects += [
+                one.inputs for one in ran.resources if one.type.startswith("kubernetes:") and "kind" in one.inputs
+            ]
+            resources = ran.of_type("kubernetes:helm.sh/v3:Release")
             for inputs in sorted((resource.inputs for resource in resources), key=lambda one: str(one["name"])):
                 release = Release(
                     stack, inputs["name"], charts[inputs["chart"]], inputs["namespace"], inputs.get("values", {})
                 )
                 if release not in releases:
                     releases.append(release)
-    return releases
+    return releases, objects
+
+
+def broken_rules(releases: Sequence[Release], objects: Sequence[dict[str, Any]], charts: Path) -> list[Problem]:
+    """Return where the official charts' objects and ours break a rule over pods and rights.
+
+    Args:
+        releases: of all stacks.
+        objects: those of all stacks that are no Release's.
+        charts: the directory with the official archives.
+
+    Raises:
+        HelmError: a chart refuses the values.
+    """
+    made = [one for _, manifests in rendered(releases, charts) for one in manifests.values()]
+    return [
+        Problem("every stack", one.object, f"{one.rule}: {one.wrong}. {one.mend}") for one in broken([*made, *objects])
+    ]
 
 
 def _must_be_official(charts: Path) -> None:
@@ -199,8 +268,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         ensure([HELM])
-        releases = releases_of(STACKS)
-        problems = check(releases, arguments.charts)
+        releases, objects = registered(STACKS)
+        problems = check(releases, arguments.charts, MEANT)
+        problems += broken_rules(releases, objects, arguments.charts)
     except (BuildError, CheckError, HelmError) as error:
         print(f"charts-check: {error}", file=sys.stderr)
         return 2

@@ -1,62 +1,99 @@
-"""Where the manifests of an official chart and of its stand-in for the sandbox differ, field by field."""
+"""Where two manifests of an object differ for the API server and the kubelet, field by field.
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatch
+Everything counts. What the API server stores in one form however it is written is no difference: a default that is
+written or left out, a null, a quantity. So is how rules of a Role are grouped, of which only the sum counts.
+"""
+
+import re
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import yaml
 
+from components.settings.leaves import to_bytes
+
 Manifests = dict[str, dict[str, Any]]
 
-# Differences that are meant, by field, with their reason.
-INTENDED = {
-    "*.labels.helm.sh/chart": "the stand-in says in its version that it is one",
-    "*.annotations.checksum/*": "a hash of the chart's own texts; the stand-in has one of the same values",
+_CONTAINER = {
+    "resources": {},
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
 }
-# What the API server fills in where a manifest leaves it out: stand-ins do, official charts write some of them.
-_DEFAULTS: dict[str, Any] = {
-    "dnsPolicy": "ClusterFirst",
-    "enableServiceLinks": True,
+_PROBE = {
     "failureThreshold": 3,
-    "hostIPC": False,
-    "hostNetwork": False,
-    "imagePullPolicy": "IfNotPresent",
     "initialDelaySeconds": 0,
-    "minReadySeconds": 0,
     "periodSeconds": 10,
-    "podManagementPolicy": "OrderedReady",
-    "protocol": "TCP",
-    "revisionHistoryLimit": 10,
-    "scheme": "HTTP",
-    "shareProcessNamespace": False,
-    "strategy": {"type": "RollingUpdate"},
     "successThreshold": 1,
     "timeoutSeconds": 1,
-    "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
 }
-# The same where an object needs it and a part of one does not: by the field that the part is in.
-_DEFAULTS_IN: dict[str, dict[str, Any]] = {
+_WEBHOOK = {
+    "failurePolicy": "Fail",
+    "matchPolicy": "Equivalent",
+    "namespaceSelector": {},
+    "objectSelector": {},
+    "reinvocationPolicy": "Never",
+    "timeoutSeconds": 10,
+}
+# What the API server fills in for Kubernetes' own kinds, and what it leaves out, by the field that holds it, with the
+# one before that where more than one is called so. Recorded of a real one in tests/unit/api_server.yaml: for pod
+# templates that is less than what it fills into pods.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "Service.spec": {"internalTrafficPolicy": "Cluster", "sessionAffinity": "None", "type": "ClusterIP"},
+    "DaemonSet.spec": {"minReadySeconds": 0, "revisionHistoryLimit": 10, "updateStrategy": {}},
+    "Deployment.spec": {
+        "minReadySeconds": 0,
+        "progressDeadlineSeconds": 600,
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "strategy": {},
+    },
+    "StatefulSet.spec": {
+        "minReadySeconds": 0,
+        "persistentVolumeClaimRetentionPolicy": {},
+        "podManagementPolicy": "OrderedReady",
+        "replicas": 1,
+        "revisionHistoryLimit": 10,
+        "updateStrategy": {},
+    },
+    "strategy": {"rollingUpdate": {}, "type": "RollingUpdate"},
+    "strategy.rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+    "updateStrategy": {"rollingUpdate": {}, "type": "RollingUpdate"},
+    "updateStrategy.rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1, "partition": 0},
+    "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+    "volumeClaimTemplates": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": {"phase": "Pending"}},
+    "volumeClaimTemplates.spec": {"volumeMode": "Filesystem"},
+    "metadata": {"annotations": {}, "labels": {}},
+    "template.spec": {
+        "dnsPolicy": "ClusterFirst",
+        "hostIPC": False,
+        "hostNetwork": False,
+        "hostPID": False,
+        "restartPolicy": "Always",
+        "schedulerName": "default-scheduler",
+        "securityContext": {},
+        "terminationGracePeriodSeconds": 30,
+    },
+    "containers": _CONTAINER,
+    "initContainers": _CONTAINER,
+    "livenessProbe": _PROBE,
+    "readinessProbe": _PROBE,
+    "startupProbe": _PROBE,
+    "httpGet": {"path": "/", "scheme": "HTTP"},
+    "ports": {"protocol": "TCP"},
+    "env": {"value": ""},
     "fieldRef": {"apiVersion": "v1"},
-    "volumeClaimTemplates": {"apiVersion": "v1", "kind": "PersistentVolumeClaim"},
+    "volumeMounts": {"readOnly": False, "subPath": "", "subPathExpr": ""},
+    "volumes.configMap": {"defaultMode": 0o644},
+    "volumes.projected": {"defaultMode": 0o644},
+    "volumes.secret": {"defaultMode": 0o644},
+    "volumes.hostPath": {"type": ""},
+    "serviceAccountToken": {"expirationSeconds": 3600},
+    "webhooks": _WEBHOOK,
+    "webhooks.rules": {"scope": "*"},
+    "clientConfig.service": {"port": 443},
 }
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One field of one object in which the two charts differ; none where only one of them has the object."""
-
-    object: str
-    field: str
-    official: Any
-    stand_in: Any
-
-    def __str__(self) -> str:
-        if not self.field:
-            return f"{self.object}: only the {'official chart' if self.official else 'stand-in'} has it"
-        values = f"{json.dumps(self.official)}, in the stand-in {json.dumps(self.stand_in)}"
-        return f"{self.object}: {self.field} is {values}"
+_RULES = (("ClusterRole", "rules"), ("Role", "rules"))
+_QUANTITY = re.compile(r".*\.(limits|requests)\.[^/]+")
 
 
 def read(text: str) -> Manifests:
@@ -70,46 +107,90 @@ def read(text: str) -> Manifests:
     return manifests
 
 
-def differences(official: Manifests, stand_in: Manifests) -> list[Difference]:
-    """Return what differs and is not intended; an object that only one of them has is one difference."""
-    return [
-        Difference(name, field, *values)
-        for name in sorted({*official, *stand_in})
-        for field, *values in fields(official.get(name), stand_in.get(name))
-        if not any(fnmatch(field, pattern) for pattern in INTENDED)
-    ]
-
-
 def fields(one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield each field in which two objects differ for the API server, with its two values."""
-    yield from _compare(_normal(one), _normal(other), "")
+    """Yield each field in which two objects differ for the API server, with its two values, None where it has none.
+
+    An item of a list is named by its own name or its mountPath, and a list whose items have neither is one value. Named
+    items in another order are a difference of the list, in these names.
+    """
+    yield from _compare(_object(one), _object(other), "")
 
 
-def _compare(official: Any, stand_in: Any, field: str) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(official, dict) and isinstance(stand_in, dict):
-        for key in sorted({*official, *stand_in}):
-            yield from _compare(official.get(key), stand_in.get(key), f"{field}.{key}" if field else key)
-    elif official != stand_in:
-        yield field, official, stand_in
+def _compare(one: Any, other: Any, field: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            yield from _compare(one.get(key), other.get(key), f"{field}.{key}" if field else key)
+    elif named := _named(one, other):
+        yield from _compare(*named, field)
+        first, second = ([key for key in items if key in named[0] and key in named[1]] for items in named)
+        if first != second:
+            yield field, first, second
+    elif one != other and not (_QUANTITY.fullmatch(field) and _amount(one) == _amount(other)):
+        yield field, one, other
 
 
-def _normal(value: Any, field: str = "") -> Any:
-    """Return a part of a manifest with one spelling for what means the same to the API server."""
-    if isinstance(value, dict):
-        defaults = {**_DEFAULTS, **_DEFAULTS_IN.get(field, {})}
-        normal = {key: _normal(inner, key) for key, inner in value.items() if inner != defaults.get(key)}
-        return {key: inner for key, inner in normal.items() if inner not in (None, "", [], {})}
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        return value
-    if all("verbs" in item for item in value):
-        return sorted({permission for item in value for permission in _permissions(item)})
+def _named(one: Any, other: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return two lists of objects as mappings by what names each item; None where nothing does."""
+    if not (isinstance(one, list) and isinstance(other, list)):
+        return None
+    if not all(isinstance(item, dict) for item in (*one, *other)):
+        return None
     for key in ("mountPath", "name"):
-        if len({item.get(key) for item in value} - {None}) == len(value):
-            return {item[key]: _normal(item, field) for item in value}
-    return [_normal(item, field) for item in value]
+        if all(len({item.get(key) for item in items} - {None}) == len(items) for items in (one, other)):
+            return {item[key]: item for item in one}, {item[key]: item for item in other}
+    return None
 
 
-def _permissions(rule: dict[str, Any]) -> list[str]:
-    """Return each permission of a rule of a Role, so that it does not matter how rules are grouped."""
-    targets = [f"{group}/{resource}" for group in rule.get("apiGroups", []) for resource in rule.get("resources", [])]
-    return [f"{verb} {target}" for verb in rule["verbs"] for target in (*targets, *rule.get("nonResourceURLs", []))]
+def _amount(quantity: Any) -> Hashable:
+    """Return what a quantity means: "0.5" and "500m" are one."""
+    try:
+        return to_bytes(str(quantity))
+    except ValueError:
+        return str(quantity)
+
+
+def _object(manifest: Any) -> Any:
+    """Return an object with one form for what means the same to the API server; other things as they are."""
+    if not isinstance(manifest, dict):
+        return manifest
+    group = str(manifest.get("apiVersion", "")).rpartition("/")[0]
+    # Of a custom resource the API server knows no default, and keeps what is empty.
+    is_builtin = "." not in group or group.endswith(".k8s.io")
+    return _normal(manifest, (str(manifest.get("kind")),), is_builtin)
+
+
+def _normal(value: Any, path: tuple[str, ...], is_builtin: bool) -> Any:
+    if isinstance(value, list):
+        if path in _RULES:
+            return sorted({permission for rule in value for permission in _permissions(rule)})
+        return [_normal(item, path, is_builtin) for item in value]
+    if not isinstance(value, dict):
+        return value
+    normal = {key: _normal(inner, (*path, key), is_builtin) for key, inner in value.items() if inner is not None}
+    if not is_builtin:
+        return normal
+    defaults = _defaults(path, value)
+    return {key: inner for key, inner in normal.items() if inner != [] and inner != defaults.get(key)}
+
+
+def _defaults(path: tuple[str, ...], value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the API server fills into `value`, which lies at `path`."""
+    defaults = _DEFAULTS.get(".".join(path[-2:]), _DEFAULTS.get(path[-1], {}))
+    if path[-1] not in ("containers", "initContainers"):
+        return defaults
+    tag = str(value.get("image", "")).rpartition("/")[2].partition(":")[2]
+    return {**defaults, "imagePullPolicy": "Always" if tag in ("", "latest") else "IfNotPresent"}
+
+
+def _permissions(rule: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each permission of a rule of a Role, so that it does not matter how rules are grouped."""
+    names = rule.get("resourceNames") or [""]
+    targets = [
+        f"{group}/{resource}" + (f" called {name}" if name else "")
+        for group in rule.get("apiGroups") or []
+        for resource in rule.get("resources") or []
+        for name in names
+    ]
+    for verb in rule["verbs"]:
+        for target in (*targets, *(rule.get("nonResourceURLs") or [])):
+            yield f"{verb} {target}"

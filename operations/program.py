@@ -44,6 +44,7 @@ class Registered:
     retain_on_delete: bool
     ignore_changes: tuple[str, ...]
     aliases: tuple[str, ...]
+    dependencies: tuple[str, ...]
 
 
 class Answers(Mocks):
@@ -110,6 +111,7 @@ class _Monitor(MockMonitor):
                     retain_on_delete=request.retainOnDelete,
                     ignore_changes=tuple(request.ignoreChanges),
                     aliases=self._aliases[answer.urn],
+                    dependencies=tuple(request.dependencies),
                 )
             )
         return answer

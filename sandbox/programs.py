@@ -133,6 +133,9 @@ ACT_MODULE = Module("act")
 ELASTICSEARCH_EXPORTER_MODULE = Module(
     "elasticsearch-exporter", ldflags=_assign({"github.com/prometheus/common/version.Version": "1.10.0"})
 )
+CONFIG_RELOADER_MODULE = Module(
+    "config-reloader", ldflags=_assign({"github.com/prometheus/common/version.Version": "0.93.1"})
+)
 RESTIC_MODULE = Module("restic", ldflags=_assign({"main.version": "0.18.1"}))
 ALERTMANAGER_MODULE = Module(
     "alertmanager",
@@ -195,6 +198,12 @@ ELASTICSEARCH_EXPORTER = _program(
     "1.10.0",
     name="elasticsearch-exporter",
 )
+CONFIG_RELOADER = _program(
+    Group.TESTING,
+    CONFIG_RELOADER_MODULE,
+    "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",
+    "0.93.1",
+)
 
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
 PROGRAMS = (
@@ -221,6 +230,7 @@ PROGRAMS = (
     ACTIONLINT,
     ACT,
     ELASTICSEARCH_EXPORTER,
+    CONFIG_RELOADER,
 )
 
 

@@ -11,6 +11,7 @@ from pulumi_kubernetes import apps, batch, core
 from ..metadata import metadata
 from ..names import BACKUP, WEB_AUTH, WEB_USER
 from ..pod_security import AS_NOBODY
+from ..set_up_job import set_up_job
 from ..site import Site
 from ..store import Store, ca_secret, user_secret
 from .target import Target
@@ -50,7 +51,7 @@ class Backups(pulumi.ComponentResource):
         )
         clusters = [store.cluster for store in args.stores]
         owner = _stores(args.stores, "elastic")
-        set_up = self._job(args, args.target.container(["set-up", *clusters], owner, _MOUNTS, "128Mi"))
+        set_up = self._job(args, args.target.container(["set-up", *clusters], owner, _MOUNTS, "128Mi"), account)
         environment: dict[str, Any] = {**_stores(args.stores, BACKUP), "ALERTMANAGER_URL": args.alertmanager}
         if args.authentication:
             environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
@@ -70,24 +71,18 @@ class Backups(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _job(self, args: BackupsArgs, container: dict[str, Any]) -> batch.v1.Job:
-        spec = {
-            # Elasticsearch starts while this one tries again and again.
-            "backoffLimit": 10,
-            "activeDeadlineSeconds": args.site.charts.timeout_seconds,
-            "template": {
-                "metadata": {"labels": {"app.kubernetes.io/name": "backup-set-up"}},
-                "spec": {**_pod(args, container), "restartPolicy": "OnFailure"},
-            },
-        }
+    def _job(self, args: BackupsArgs, container: dict[str, Any], account: pulumi.Resource) -> batch.v1.Job:
         name = pulumi.Output.json_dumps(container).apply(
             lambda text: f"backup-set-up-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         )
-        return batch.v1.Job(
+        return set_up_job(
             "backup-set-up",
-            metadata=metadata(name, BACKUP, args.site.namespace),
-            spec=spec,
-            opts=pulumi.ResourceOptions(parent=self),
+            name,
+            BACKUP,
+            args.site.namespace,
+            _pod(args, container),
+            args.site.charts.timeout_seconds,
+            pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
 
 
@@ -117,6 +112,8 @@ def _pod(args: BackupsArgs, container: dict[str, Any]) -> dict[str, Any]:
         for store in args.stores
     ]
     return {
+        # By it restic knows its own lock again in the next pod, and need not wait until it is old.
+        "hostname": BACKUP,
         "serviceAccountName": BACKUP,
         "automountServiceAccountToken": False,
         "securityContext": AS_NOBODY,

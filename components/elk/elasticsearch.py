@@ -103,11 +103,9 @@ class Elasticsearch(pulumi.ComponentResource):
             "count": settings.nodes,
             # Without mmap no node needs another vm.max_map_count (G-050).
             "config": {"node.store.allow_mmap": False},
+            # No securityContext: one of ours would take away the operator's, whose fsGroup makes the volume writable.
             "podTemplate": {
-                "spec": {
-                    "containers": [{"name": "elasticsearch", "resources": settings.resources.manifest()}],
-                    "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-                }
+                "spec": {"containers": [{"name": "elasticsearch", "resources": settings.resources.manifest()}]}
             },
             "volumeClaimTemplates": [claim],
         }

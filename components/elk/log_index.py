@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes import batch, core
+from pulumi_kubernetes import core
 
 from ..metadata import metadata
-from ..pod_security import NON_ROOT, RESTRICTED
+from ..pod_security import AS_NOBODY, RESTRICTED
+from ..set_up_job import set_up_job
 from ..site import Site
 from ..store import Store, ca_secret
 from .kibana import CA_SECRET as KIBANA_CA_SECRET
@@ -54,25 +55,20 @@ class LogIndex(pulumi.ComponentResource):
         )
         container = _container(args)
         version = hashlib.sha256(json.dumps([data, container]).encode()).hexdigest()[:8]
-        batch.v1.Job(
+        pod = {
+            "automountServiceAccountToken": False,
+            "securityContext": AS_NOBODY,
+            "containers": [container],
+            "volumes": _volumes(args.store),
+        }
+        set_up_job(
             NAME,
-            metadata=metadata(f"{NAME}-{version}", NAME, args.site.namespace),
-            spec={
-                # Elasticsearch starts while this one waits; what it says then is in its log.
-                "backoffLimit": 3,
-                "activeDeadlineSeconds": args.site.charts.timeout_seconds,
-                "template": {
-                    "metadata": {"labels": {"app.kubernetes.io/name": NAME}},
-                    "spec": {
-                        "restartPolicy": "Never",
-                        "automountServiceAccountToken": False,
-                        "securityContext": {**NON_ROOT, "runAsUser": 65534},
-                        "containers": [container],
-                        "volumes": _volumes(args.store),
-                    },
-                },
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[config]),
+            f"{NAME}-{version}",
+            NAME,
+            args.site.namespace,
+            pod,
+            args.site.charts.timeout_seconds,
+            pulumi.ResourceOptions(parent=self, depends_on=[config]),
         )
         self.register_outputs({})
 

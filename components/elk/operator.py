@@ -40,7 +40,8 @@ class ElasticOperator(pulumi.ComponentResource):
                 "webhook": {"enabled": args.webhook},
                 "telemetry": {"disabled": True},
                 "config": {"metrics": {"port": "8080"}},
-                "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+                # The chart asks for a user that is not root, and which one its image has is not public. Any will do.
+                "podSecurityContext": {"runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
             },
             pulumi.ResourceOptions(parent=self, depends_on=[crds]),
         )

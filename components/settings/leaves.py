@@ -39,7 +39,7 @@ Volume = Annotated[str, _text(r"^[1-9]\d*(Mi|Gi|Ti)$", "a volume size such as 10
 Email = Annotated[str, _text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address")]
 HostPort = Annotated[str, _text(r"^[A-Za-z0-9.-]+:\d{1,5}$", "host:port")]
 Https = Annotated[str, _text(r"^https://\S+$", "an https:// address")]
-Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.0")]
+Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.3")]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
 Replicas = Annotated[int, Field(ge=1, le=9)]

@@ -36,6 +36,16 @@ class KibanaSettings(Model):
     replicas: Replicas = 2
     resources: Resources = sized("250m", "1Gi", "1", "2Gi")
 
+    @model_validator(mode="after")
+    def _it_runs(self) -> "KibanaSettings":
+        memory = self.resources.manifest()["limits"]["memory"]
+        if to_bytes(memory) < 2 * 2**30:
+            raise ValueError(
+                f"resources.limits.memory may not be below 2Gi, where Kibana 9 crashes: it is {memory}; "
+                "without limits it is what requests ask for"
+            )
+        return self
+
 
 class FilebeatSettings(Model):
     """Filebeat, one pod a node.
@@ -52,7 +62,7 @@ class FilebeatSettings(Model):
 
 
 # renovate: datasource=docker depName=docker.elastic.co/elasticsearch/elasticsearch
-_ELASTIC_STACK = "9.5.0"
+_ELASTIC_STACK = "9.5.3"
 
 
 class LogsSettings(Model):

@@ -53,11 +53,13 @@ class ExposureSettings(Model):
     """Load balancers in front of the web interfaces, and who may pass.
 
     `load_balancer` says what makes them: the AWS Load Balancer Controller, or whatever the cluster has (`generic`).
+    Without `source_ranges` an internal one of AWS admits the private networks of a VPC, and a generic one everybody who
+    reaches it: which networks those are only its owner knows, and kube-proxy drops the rest without a word.
     """
 
     load_balancer: Literal["aws", "generic"] = "aws"
     scheme: Literal["internal", "internet-facing"] = "internal"
-    source_ranges: list[Cidr] = ["10.0.0.0/8"]
+    source_ranges: list[Cidr] | None = None
     certificate_arn: (
         Annotated[
             str,
@@ -71,6 +73,13 @@ class ExposureSettings(Model):
     domain: DomainSettings | None = None
     authentication: bool = True
     jaeger: bool = False
+
+    @property
+    def admitted(self) -> list[str] | None:
+        """The networks that may connect, None where it is everybody."""
+        if self.source_ranges is None and self.load_balancer == "aws":
+            return ["10.0.0.0/8"]
+        return self.source_ranges
 
     @model_validator(mode="after")
     def _one_certificate(self) -> "ExposureSettings":
@@ -89,8 +98,6 @@ class ExposureSettings(Model):
                 "scheme internet-facing needs sourceRanges that name networks: "
                 "without them anyone on the internet may try the login; list your office's or VPN's CIDRs"
             )
-        if "source_ranges" not in self.model_fields_set:
-            raise ValueError("scheme internet-facing needs sourceRanges of its own: the default 10.0.0.0/8 is private")
         if not self.authentication:
             raise ValueError("scheme internet-facing needs authentication: true")
         return self

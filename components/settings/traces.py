@@ -24,7 +24,7 @@ class QuerySettings(Model):
 
 # Jaeger v1 is tested by its makers against Elasticsearch 8.19, not against 9.
 # renovate: datasource=docker depName=docker.elastic.co/elasticsearch/elasticsearch
-_ELASTICSEARCH = "8.19.9"
+_ELASTICSEARCH = "8.19.21"
 
 
 class TracesSettings(Model):

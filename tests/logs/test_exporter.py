@@ -35,7 +35,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 def container() -> dict[str, Any]:
     cluster = "mangakai-logs"
     login = user_secret(cluster, "grafana")
-    store = Store(cluster, "9.5.0", url(cluster, "monitoring"), ca_secret(cluster), "grafana", Mock(), login, 3)
+    store = Store(cluster, "9.5.3", url(cluster, "monitoring"), ca_secret(cluster), "grafana", Mock(), login, 3)
     (only,) = exporter._pod(store)["containers"]
     return dict(only)
 
@@ -146,7 +146,7 @@ def test_it_logs_in_and_checks_who_answers(tmp_path: Path) -> None:
             logins.append(self.headers["Authorization"])
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps({"cluster_name": "c", "version": {"number": "9.5.0"}}).encode())
+            self.wfile.write(json.dumps({"cluster_name": "c", "version": {"number": "9.5.3"}}).encode())
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

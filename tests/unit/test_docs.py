@@ -71,7 +71,7 @@ def test_the_settings_for_ten_times_as_much_hold_it() -> None:
     (block,) = re.findall(r"```yaml\n(.*?)```", OPERATIONS, flags=re.DOTALL)
     ((key, value),) = yaml.safe_load(block).items()
     assert key == "mangakai-monitoring:logs"
-    value["elasticsearch"]["version"] = "9.5.0"
+    value["elasticsearch"]["version"] = "9.5.3"
     ten_times = LogsSettings.model_validate_json(json.dumps(value))
     assert gib_a_day(ten_times) == pytest.approx(10 * gib_a_day(LogsSettings()))
 

@@ -20,7 +20,12 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
 SERVICE = "kubernetes:core/v1:Service"
-CLUSTER_SCOPED = {"kubernetes:core/v1:Namespace", "kubernetes:storage.k8s.io/v1:StorageClass"}
+CLUSTER_SCOPED = {
+    "kubernetes:core/v1:Namespace",
+    "kubernetes:storage.k8s.io/v1:StorageClass",
+    "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
+    "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
+}
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +264,7 @@ def test_the_program_is_small() -> None:
     lines = {path: [line for line in path.read_text().splitlines() if line.strip()] for path in files}
     assert len(lines[root / "__main__.py"]) < 80
     assert max(map(len, lines.values())) <= 300
-    assert sum(map(len, lines.values())) < 4100
+    assert sum(map(len, lines.values())) < 4400
 
 
 def test_a_start_imports_no_model_of_the_kubernetes_client() -> None:

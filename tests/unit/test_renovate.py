@@ -6,7 +6,7 @@ import re
 import subprocess
 from typing import Any
 
-from components import jaeger
+from components import config_reloader, jaeger
 from components.backup import target
 from components.charts import PINS
 from components.elk import exporter, log_index
@@ -74,6 +74,7 @@ def test_what_is_seen_is_what_is_pinned() -> None:
         pin = found["components/charts.py", name]
         assert (pin["datasource"], pin["currentValue"], pin["registryUrl"]) == ("helm", chart.version, chart.repository)
     images = {
+        ("components/config_reloader.py", config_reloader.IMAGE),
         ("components/elk/log_index.py", log_index.IMAGE),
         ("components/elk/exporter.py", exporter.IMAGE),
         ("components/backup/target.py", target.IMAGE),

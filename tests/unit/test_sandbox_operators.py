@@ -5,10 +5,11 @@ from typing import cast
 
 import pytest
 
-from sandbox.operators import HEALTHY_SECONDS, LONGEST_PAUSE_SECONDS, Operator, Supervised
+from sandbox.operators import HEALTHY_SECONDS, LONGEST_PAUSE_SECONDS, Pod, Supervised
 
-OPERATOR = Operator("some-operator", frozenset({"a.example", "b.example"}), [], {})
-GROUPS = {"a.example", "b.example"}
+
+def pod(uid: str) -> Pod:
+    return {"metadata": {"uid": uid}}
 
 
 class Process:
@@ -33,15 +34,15 @@ class Scene:
     def __init__(self) -> None:
         self.now = 100.0
         self.started: list[Process] = []
-        self.supervised = Supervised(OPERATOR, self.spawn, clock=lambda: self.now)
+        self.supervised = Supervised(self.spawn, clock=lambda: self.now)
 
-    def spawn(self, operator: Operator) -> "subprocess.Popen[bytes]":
+    def spawn(self, _: Pod) -> "subprocess.Popen[bytes]":
         self.started.append(Process())
         return cast("subprocess.Popen[bytes]", self.started[-1])
 
     def fail(self) -> None:
         self.started[-1].status = 1
-        self.supervised.keep(GROUPS)
+        self.supervised.keep(pod("first"))
 
 
 @pytest.fixture
@@ -52,16 +53,16 @@ def scene() -> Scene:
 @pytest.fixture
 def running(scene: Scene) -> Scene:
     """Return a scene in which the operator runs."""
-    scene.supervised.keep(GROUPS)
+    scene.supervised.keep(pod("first"))
     assert scene.supervised.process is not None
     return scene
 
 
-def test_it_waits_for_every_group(scene: Scene) -> None:
-    scene.supervised.keep({"a.example"})
+def test_it_waits_for_its_pod(scene: Scene) -> None:
+    scene.supervised.keep(None)
     assert scene.started == []
-    scene.supervised.keep(GROUPS)
-    scene.supervised.keep(GROUPS)
+    scene.supervised.keep(pod("first"))
+    scene.supervised.keep(pod("first"))
     assert len(scene.started) == 1
 
 
@@ -71,10 +72,10 @@ def test_each_failure_doubles_the_pause(running: Scene) -> None:
         running.fail()
         pauses.append(running.supervised.not_before - running.now)
         running.now = running.supervised.not_before - 0.1
-        running.supervised.keep(GROUPS)
+        running.supervised.keep(pod("first"))
         assert running.supervised.process is None
         running.now += 0.1
-        running.supervised.keep(GROUPS)
+        running.supervised.keep(pod("first"))
         assert running.supervised.process is not None
     assert pauses == [1, 2, 4, 8, 16, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
 
@@ -86,8 +87,14 @@ def test_a_failure_after_a_long_run_counts_as_the_first(running: Scene) -> None:
     assert running.supervised.not_before == running.now + 1
 
 
-def test_it_ends_when_its_groups_are_gone_and_comes_back(running: Scene) -> None:
-    running.supervised.keep({"a.example"})
-    assert running.started[0].status == -9
-    running.supervised.keep(GROUPS)
+def test_it_ends_with_its_pod_and_comes_back_with_the_next(running: Scene) -> None:
+    running.fail()
+    running.supervised.keep(None)
+    assert running.supervised.process is None
+    running.supervised.keep(pod("second"))
     assert len(running.started) == 2
+
+
+def test_another_pod_has_a_process_of_its_own(running: Scene) -> None:
+    running.supervised.keep(pod("second"))
+    assert [process.status for process in running.started] == [-9, None]

@@ -84,7 +84,11 @@ def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
             {"exposure": {"sourceRanges": ["10.0.0.0/99"]}},
             "exposure.sourceRanges.0: found '10.0.0.0/99'; an IP",
         ),
-        ({"exposure": {"scheme": "internet-facing"}}, "exposure: scheme internet-facing needs sourceRanges of its own"),
+        ({"exposure": {"scheme": "internet-facing"}}, "exposure: scheme internet-facing needs sourceRanges that name"),
+        (
+            {"logs": {"kibana": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}}},
+            "logs.kibana: resources.limits.memory may not be below 2Gi, where Kibana 9 crashes: it is 1Gi",
+        ),
         (
             {"exposure": {"scheme": "internet-facing", "sourceRanges": ["0.0.0.0/0"]}},
             "without them anyone on the internet may try the login",
@@ -153,6 +157,23 @@ def test_an_internet_facing_stack_with_networks_and_login_is_accepted(tmp_path: 
     exposure = {"scheme": "internet-facing", "sourceRanges": ["203.0.113.0/24"]}
     file.write_text(yaml.safe_dump({"config": {f"{PROJECT}:cluster": CLUSTER, f"{PROJECT}:exposure": exposure}}))
     assert read_file(file).exposure.source_ranges == ["203.0.113.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("exposure", "admitted"),
+    [
+        ({}, ["10.0.0.0/8"]),
+        ({"sourceRanges": ["192.168.0.0/16"]}, ["192.168.0.0/16"]),
+        ({"loadBalancer": "generic"}, None),
+        ({"loadBalancer": "generic", "sourceRanges": ["192.168.0.0/16"]}, ["192.168.0.0/16"]),
+    ],
+)
+def test_only_load_balancers_of_aws_are_shut_unless_the_stack_says_so(
+    tmp_path: Path, exposure: dict[str, Any], admitted: list[str] | None
+) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    file.write_text(yaml.safe_dump({"config": {f"{PROJECT}:cluster": CLUSTER, f"{PROJECT}:exposure": exposure}}))
+    assert read_file(file).exposure.admitted == admitted
 
 
 def test_a_missing_stack_is_told_with_those_that_exist() -> None:

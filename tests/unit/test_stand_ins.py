@@ -1,8 +1,10 @@
 """The sandbox's stand-ins for official charts: how they are packed, and which values they take."""
 
+import copy
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,19 @@ import pytest
 import yaml
 
 from components.charts import PINS, archive
-from operations.charts_check import STACKS, Release, releases_of
-from operations.manifest_diff import read
+from operations.charts_check import STACKS, Release, objects_of, releases_of
+from operations.manifest_diff import fields, read
 from sandbox import artifacts, stand_ins
 from sandbox.build import BuildError
 from sandbox.programs import HELM, KUBE_APISERVER
 
 STAND_INS = ("prometheus", "alertmanager", "grafana", "jaeger-operator")
+
+
+@pytest.fixture(scope="module")
+def releases() -> list[Release]:
+    """Return the Releases of every stack whose charts have stand-ins."""
+    return [one for one in releases_of(STACKS) if one.chart in STAND_INS]
 
 
 @pytest.fixture
@@ -77,8 +85,7 @@ def helm_template(release: Release, values: dict[str, Any]) -> subprocess.Comple
 
 
 @pytest.mark.built
-def test_stand_ins_take_the_values_of_every_stack_and_refuse_others() -> None:
-    releases = [one for one in releases_of(STACKS) if one.chart in STAND_INS]
+def test_stand_ins_take_the_values_of_every_stack_and_refuse_others(releases: list[Release]) -> None:
     assert {one.chart for one in releases} == set(STAND_INS)
     for release in releases:
         rendered = helm_template(release, release.values)
@@ -87,3 +94,55 @@ def test_stand_ins_take_the_values_of_every_stack_and_refuse_others() -> None:
         unknown = helm_template(release, {**release.values, "unheardOf": 1})
         assert unknown.returncode != 0
         assert "unheardOf" in unknown.stderr
+
+
+def paths(schema: dict[str, Any], root: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each value that a schema takes."""
+    schema = root["definitions"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if "properties" not in schema:
+        yield path
+    for key, inner in schema.get("properties", {}).items():
+        yield from paths(inner, root, (*path, key))
+
+
+def has(values: Any, path: tuple[str, ...]) -> bool:
+    return not path or (path[0] in values and has(values[path[0]], path[1:]))
+
+
+def test_a_stand_in_takes_no_value_that_the_program_never_sets(releases: list[Release]) -> None:
+    for chart in STAND_INS:
+        schema = json.loads((stand_ins.STAND_INS / chart / "values.schema.json").read_text())
+        values = [one.values for one in releases if one.chart == chart]
+        unused = [".".join(path) for path in paths(schema, schema) if not any(has(one, path) for one in values)]
+        assert unused == [], f"{chart}: take these away, or give them a stack that sets them"
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield each value of an object that holds no other, with its path."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+def with_another(value: Any, path: tuple[str | int, ...]) -> Any:
+    """Return an object with another value at a path."""
+    if not path:
+        return not value if isinstance(value, bool) else f"{value}0" if isinstance(value, str) else value + 1
+    key, *rest = path
+    new = copy.copy(value)
+    new[key] = with_another(value[key], tuple(rest))
+    return new
+
+
+@pytest.mark.built
+def test_every_value_of_every_object_of_the_stand_ins_counts(releases: list[Release]) -> None:
+    count = 0
+    for release in (one for one in releases if one.stack != "local"):
+        for name, manifest in objects_of(release, stand_ins.STAND_INS / release.chart).items():
+            for path, value in leaves(manifest):
+                changes = fields(manifest, with_another(manifest, path))
+                assert list(changes), f"{name}: {path} may be anything instead of {value!r}"
+                count += 1
+    print(f"{count} values changed, each seen")

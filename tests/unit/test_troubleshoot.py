@@ -276,7 +276,7 @@ def test_versions_come_from_the_labels_of_what_has_the_releases_name() -> None:
 )
 def test_elastics_health_has_a_severity(health: str, severity: Severity) -> None:
     condition = {"type": "ElasticsearchIsReachable", "status": "False", "lastTransitionTime": ago(minutes=5)}
-    item = thing("mangakai-logs", status={"health": health, "version": "9.5.0", "conditions": [condition]})
+    item = thing("mangakai-logs", status={"health": health, "version": "9.5.3", "conditions": [condition]})
     (found,) = operators.elastic("elasticsearch", [item])
     assert found.severity is severity
     assert found.runbook == (f"elasticsearch-{health}" if health in ("red", "yellow") else "")

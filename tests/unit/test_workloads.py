@@ -1,0 +1,183 @@
+"""What keeps the pods of the program from running on a cluster that has a kubelet, held for every stack."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.rollout_status import ANNOTATION
+from tests.program import Registered, Run, canary, run
+
+STACKS = ["local", "staging", "prod"]
+RELEASE = "kubernetes:helm.sh/v3:Release"
+JOB = "kubernetes:batch/v1:Job"
+# How a pod's spec, or a chart's value, names what must be there before the pod.
+REFERENCES: dict[str, set[tuple[str, ...]]] = {
+    "kubernetes:core/v1:ConfigMap": {("configMap", "name"), ("configMapKeyRef", "name"), ("configMapRef", "name")},
+    "kubernetes:core/v1:Secret": {
+        ("secretName",),
+        ("secret", "secretName"),
+        ("secret", "name"),
+        ("secretKeyRef", "name"),
+        ("secretRef", "name"),
+        ("existingSecret",),
+        ("pipelinesRef", "secretName"),
+    },
+    "kubernetes:core/v1:ServiceAccount": {("serviceAccountName",)},
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    return {stack: run(stack, tmp_path_factory.mktemp(stack)) for stack in STACKS}
+
+
+@pytest.fixture(params=STACKS)
+def stack(request: pytest.FixtureRequest, runs: dict[str, Run]) -> Run:
+    return runs[request.param]
+
+
+def values(stack: Run, release: str) -> dict[str, Any]:
+    return next(dict(one.inputs["values"]) for one in stack.of_type(RELEASE) if one.name == release)
+
+
+def references(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each text in a value, with the keys that lead to it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from references(inner, (*path, key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner, path)
+    elif isinstance(value, str):
+        yield path, value
+
+
+def needed(workload: Registered, stack: Run) -> Iterator[Registered]:
+    """Yield the objects of ours that a workload names."""
+    found = list(references(workload.inputs))
+    for type_, paths in REFERENCES.items():
+        for resource in stack.of_type(type_):
+            name = resource.inputs["metadata"]["name"]
+            if any(text == name and any(path[-len(way) :] == way for way in paths) for path, text in found):
+                yield resource
+
+
+def before(resource: Registered, stack: Run) -> set[str]:
+    """Return everything that is made before a resource: a child comes after its parent, which waits for its own."""
+    by_urn = {one.urn: one for one in stack.resources}
+    reached: set[str] = set()
+    waiting = [resource.parent, *resource.dependencies]
+    while waiting:
+        if (urn := waiting.pop()) in by_urn and urn not in reached:
+            reached.add(urn)
+            waiting += [by_urn[urn].parent, *by_urn[urn].dependencies]
+    return reached
+
+
+def test_what_a_workload_names_is_made_before_it(stack: Run) -> None:
+    """A Job whose ServiceAccount comes later waits for Kubernetes' next try, a pod without its Secret for a minute."""
+    seen = 0
+    for type_ in (JOB, "kubernetes:apps/v1:Deployment", RELEASE):
+        for workload in stack.of_type(type_):
+            for resource in needed(workload, stack):
+                seen += 1
+                assert resource.urn in before(workload, stack), f"{workload.name} does not wait for {resource.name}"
+    print(f"\n{seen} names of {len(stack.resources)} resources")
+    assert seen > 15
+
+
+def test_a_job_that_failed_is_made_anew_by_the_next_up(stack: Run) -> None:
+    """Else the provider looks at the same failed Job, for ever."""
+    jobs = stack.of_type(JOB)
+    assert {job.name for job in jobs} >= {"log-index"}
+    for job in jobs:
+        assert job.inputs["metadata"]["annotations"]["pulumi.com/replaceUnready"] == "true", job.name
+        assert job.inputs["spec"]["activeDeadlineSeconds"] <= 900, job.name
+
+
+def test_no_password_is_in_what_a_pod_or_a_process_shows(stack: Run) -> None:
+    """An argument is readable for every process on the node, and so is what an argument takes from a variable."""
+    for release in stack.of_type(RELEASE):
+        text = json.dumps(release.inputs["values"])
+        assert canary("webPassword") not in text
+        assert "$(RELOAD_URL)" not in text
+        for path, argument in references(release.inputs["values"]):
+            if "args" in path or "command" in path:
+                assert "PASSWORD" not in argument.upper().replace("PASSWORD_FILE", ""), (release.name, argument)
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_a_prometheus_with_a_password_is_ready_when_it_says_so(runs: dict[str, Run], name: str) -> None:
+    containers = values(runs[name], "prometheus")["server"]["sidecarContainers"]
+    readiness = yaml.safe_load(containers["readiness"])
+    command = readiness["readinessProbe"]["exec"]["command"]
+    assert command[:3] == ["promtool", "check", "ready"]
+    assert "--http.config.file=/etc/prometheus/web/client.yml" in command
+    assert {"name": "web", "mountPath": "/etc/prometheus/web", "readOnly": True} in readiness["volumeMounts"]
+    assert containers["config-reloader"]["args"][-1] == "@/etc/prometheus/web/prometheus-reloader-arguments"
+
+
+def test_the_files_with_the_password_say_what_promtool_and_the_reloaders_read(runs: dict[str, Run]) -> None:
+    (secret,) = (
+        one.inputs["stringData"]
+        for one in runs["prod"].of_type("kubernetes:core/v1:Secret")
+        if one.inputs["metadata"]["name"] == "web-auth"
+    )
+    content = secret.get("value", secret)
+    client = yaml.safe_load(plain(content["client.yml"]))
+    assert client == {"basic_auth": {"username": "monitoring", "password_file": "password"}}
+    for program, port in (("prometheus", 9090), ("alertmanager", 9093)):
+        flag = plain(content[f"{program}-reloader-arguments"])
+        assert flag == f"--reload-url=http://monitoring:{canary('webPassword')}@127.0.0.1:{port}/-/reload"
+
+
+def plain(value: Any) -> str:
+    """Return the text of a value, be it marked as a secret or not."""
+    return str(value["value"] if isinstance(value, dict) else value)
+
+
+def test_elastics_operator_keeps_its_own_security_context(stack: Run) -> None:
+    """ECK sets fsGroup, without which a new volume cannot be written, only where a pod template says nothing."""
+    for release in ("mangakai-logs", "mangakai-traces"):
+        (node_set,) = values(stack, release)["nodeSets"]
+        assert "securityContext" not in node_set["podTemplate"]["spec"]
+    for release in ("logstash", "kibana"):
+        assert "securityContext" not in values(stack, release)["podTemplate"]["spec"]
+
+
+def test_jaegers_pods_are_told_by_their_configuration_and_waited_for(stack: Run) -> None:
+    (resource,) = (one for one in stack.resources if one.inputs.get("kind") == "Jaeger")
+    spec = resource.inputs["spec"]
+    (status,) = stack.of_type("mangakai:monitoring:RolloutStatus")
+    assert status.inputs["configuration"] == spec["annotations"][ANNOTATION]
+    assert resource.urn in before(status, stack)
+    for part in ("collector", "query"):
+        assert spec[part]["strategy"] == {"type": "RollingUpdate"}
+
+
+def test_a_change_of_jaegers_spec_is_another_configuration(tmp_path: Path) -> None:
+    def configuration(folder: str, **traces: Any) -> str:
+        (tmp_path / folder).mkdir()
+        found = run("local", tmp_path / folder, {"traces": {"certManager": "none", **traces}})
+        return str(found.of_type("mangakai:monitoring:RolloutStatus")[0].inputs["configuration"])
+
+    assert configuration("same") == configuration("again")
+    assert configuration("one") != configuration("another", retentionDays=3)
+
+
+def test_the_operator_of_jaeger_may_list_ingress_classes_of_the_cluster(stack: Run) -> None:
+    (role,) = stack.of_type("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")
+    (binding,) = stack.of_type("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
+    verbs = ["get", "list", "watch"]
+    assert role.inputs["rules"] == [
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": verbs}
+    ]
+    assert binding.inputs["subjects"] == [
+        {"kind": "ServiceAccount", "name": "jaeger-operator", "namespace": "monitoring"}
+    ]
+    (operator,) = (one for one in stack.of_type(RELEASE) if one.name == "jaeger-operator")
+    assert binding.urn in before(operator, stack)
