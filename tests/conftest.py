@@ -8,7 +8,7 @@ import pytest
 from operations.docs import requirements
 from tests.program import ROOT
 
-pytest.register_assert_rewrite("tests.sandbox.backups", "tests.sandbox.elk", "tests.sandbox.jaeger")
+pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.settings import read_file
-from tests.sandbox import backups, elk, jaeger
+from tests.sandbox import backups, elk, jaeger, workloads
 from tests.sandbox.conftest import Api, Project
 
 CRDS = {
@@ -61,6 +61,7 @@ def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str,
     assert set(project.up(on_sandbox)) == {"unchanged"}
     elk.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     jaeger.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
+    workloads.check(api)
     backups.check(api, read_file(project.folder / "Pulumi.staging.yaml"), project.sandbox.kubeconfig, tmp_path)
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
     (port,) = api.get("/api/v1/namespaces/monitoring/services/grafana-external")["spec"]["ports"]
@@ -95,6 +96,7 @@ class TestProduction:
         assert set(project.up("prod")) == {"unchanged"}
         elk.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
         jaeger.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
+        workloads.check(api)
         backups.check(api, read_file(project.folder / "Pulumi.prod.yaml"), project.sandbox.kubeconfig, tmp_path)
         apps = "/apis/apps/v1/namespaces/monitoring"
         assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2

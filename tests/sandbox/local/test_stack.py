@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import NotFoundException
 
 from components.settings import read_file
 from operations import render
-from tests.sandbox import elk, jaeger
+from tests.sandbox import elk, jaeger, workloads
 from tests.sandbox.conftest import CANARIES, Api, Project
 
 
@@ -132,6 +132,10 @@ def test_secrets_are_nowhere_in_clear(project: Project, api: Api) -> None:
             assert value not in text, f"{value} is in {place}"
     decoded = json.dumps(api.get("/api/v1/namespaces/monitoring/secrets/grafana-admin")["data"])
     assert "admin-password" in decoded
+
+
+def test_no_pod_and_no_role_breaks_a_rule(api: Api) -> None:
+    workloads.check(api)
 
 
 def test_no_webhook_and_no_api_service_names_a_service(api: Api) -> None:

@@ -1,0 +1,78 @@
+"""The operators run with what their charts give their pods: the rights, the arguments, the environment."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client
+
+from sandbox.processes import running
+from sandbox.programs import ECK_OPERATOR, JAEGER_OPERATOR
+from tests.sandbox.conftest import Api, Project
+
+BINDING = "mangakai-jaeger-operator"
+# What an operator asks for and does without, as it says itself.
+OPTIONAL = "could not get a list of namespaces, disabling namespace controller"
+
+
+def refusals(project: Project) -> list[str]:
+    """Return the lines in the operators' logs in which the API server refused something."""
+    lines = [line for log in project.sandbox.logs.glob("*-operator.log") for line in log.read_text().splitlines()]
+    return [line for line in lines if "forbidden" in line and OPTIONAL not in line]
+
+
+def until(what: Callable[[], Any], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"not after {seconds} s"
+        time.sleep(0.2)
+
+
+def test_nothing_that_the_operators_do_is_refused(project: Project) -> None:
+    assert {log.name for log in project.sandbox.logs.glob("*-operator.log")} == {
+        f"{program.name}.log" for program in (ECK_OPERATOR, JAEGER_OPERATOR)
+    }
+    assert refusals(project) == []
+
+
+def test_they_have_the_rights_arguments_and_environment_of_their_pods(project: Project) -> None:
+    def shown(name: str, file: str) -> list[str]:
+        (pid,) = running(project.sandbox)[name]
+        return Path(f"/proc/{pid}/{file}").read_text().split("\0")
+
+    jaeger = shown(JAEGER_OPERATOR.name, "environ")
+    assert {"WATCH_NAMESPACE=monitoring", "POD_NAMESPACE=monitoring", "OPERATOR_NAME=jaeger-operator"} <= set(jaeger)
+    assert shown(JAEGER_OPERATOR.name, "cmdline")[1:3] == ["start", "--metrics-port=8383"]
+    eck = shown(ECK_OPERATOR.name, "cmdline")
+    (config,) = (each.removeprefix("--config=") for each in eck if each.startswith("--config="))
+    assert "namespaces: [monitoring,monitoring-agents]" in Path(config).read_text()
+    for name in (ECK_OPERATOR.name, JAEGER_OPERATOR.name):
+        (kubeconfig,) = (each for each in shown(name, "environ") if each.startswith("KUBECONFIG="))
+        user = Path(kubeconfig.removeprefix("KUBECONFIG=")).read_text()
+        assert '"token"' in user
+        assert "client-certificate-data" not in user
+
+
+def test_a_right_that_is_taken_away_is_noticed(project: Project, api: Api) -> None:
+    """As a chart's upgrade might: the operator that is started then waits for ever for what it may not list."""
+    rbac = client.RbacAuthorizationV1Api(api.connection)
+    binding: Any = rbac.read_cluster_role_binding(BINDING)
+    rbac.delete_cluster_role_binding(BINDING)
+    log = project.sandbox.logs / f"{JAEGER_OPERATOR.name}.log"
+    before = log.stat().st_size
+
+    def said() -> str:
+        return log.read_bytes()[before:].decode()
+
+    try:
+        api.core.delete_collection_namespaced_pod("monitoring", label_selector="app.kubernetes.io/name=jaeger-operator")
+        until(lambda: re.search(r'cannot list resource "ingressclasses".* at the cluster scope', said()))
+        assert "Starting workers" not in said()
+    finally:
+        binding.metadata = client.V1ObjectMeta(name=BINDING, labels=binding.metadata.labels)
+        rbac.create_cluster_role_binding(binding)
+        until(lambda: "Starting workers" in said(), 120)
+    assert refusals(project)
+    log.write_text("")

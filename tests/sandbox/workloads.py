@@ -1,0 +1,44 @@
+"""The rules over pods and rights, asked of what the charts and the real operators have made on the sandbox."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from operations.workload_rules import broken
+from tests.sandbox.conftest import Api
+
+NAMESPACES = ("monitoring", "monitoring-agents", "mangakai-prod")
+OF_A_NAMESPACE = {
+    "/api/v1": {"pods": "Pod"},
+    "/apis/apps/v1": {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"},
+    "/apis/batch/v1": {"jobs": "Job", "cronjobs": "CronJob"},
+    "/apis/rbac.authorization.k8s.io/v1": {"roles": "Role", "rolebindings": "RoleBinding"},
+}
+OF_THE_CLUSTER = {"clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding"}
+# What the cluster has without us.
+BUILT_IN = ("system:", "kubeadm:", "sandbox-", "kube-")
+BUILT_IN_ROLES = {"admin", "edit", "view", "cluster-admin"}
+
+
+def objects(api: Api) -> Iterator[dict[str, Any]]:
+    """Yield every object that the rules are about."""
+    for group, kinds in OF_A_NAMESPACE.items():
+        for plural, kind in kinds.items():
+            for namespace in NAMESPACES:
+                yield from _items(api, f"{group}/namespaces/{namespace}/{plural}", kind)
+    for plural, kind in OF_THE_CLUSTER.items():
+        for item in _items(api, f"/apis/rbac.authorization.k8s.io/v1/{plural}", kind):
+            name = item["metadata"]["name"]
+            if not name.startswith(BUILT_IN) and name not in BUILT_IN_ROLES:
+                yield item
+
+
+def _items(api: Api, path: str, kind: str) -> Iterator[dict[str, Any]]:
+    yield from ({**item, "kind": kind} for item in api.get(path)["items"])
+
+
+def check(api: Api) -> None:
+    """Fail where an object breaks a rule that no exception excuses."""
+    found = list(objects(api))
+    kinds = {each["kind"] for each in found}
+    assert kinds >= {"StatefulSet", "Deployment", "DaemonSet", "Job", "CronJob", "Role", "ClusterRole"}, kinds
+    assert broken(found, whole=False) == []
