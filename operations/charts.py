@@ -1,7 +1,7 @@
 """Download every pinned chart from its repository: `make charts`.
 
-The digest of an archive is recorded in components/charts.lock.json by its first download, and checked from then on.
-An archive that is there and right is not fetched again.
+The digest of an archive is recorded in components/foundation/charts.lock.json by its first download, and checked from
+then on. An archive that is there and right is not fetched again.
 
 Exit statuses: 0 all archives are there, 1 at least one is not, 2 wrong usage, 130 interrupted.
 """
@@ -20,9 +20,9 @@ from urllib.parse import urljoin
 
 import yaml
 
-from components.charts import PINS, Chart, archive
+from components.foundation.chart_pins import PINS, Chart, archive
 
-LOCK = Path(__file__).parent.parent / "components" / "charts.lock.json"
+LOCK = Path(__file__).parent.parent / "components" / "foundation" / "charts.lock.json"
 _TIMEOUT = 60  # seconds without an answer
 
 
@@ -119,7 +119,7 @@ def _entry(index: str, chart: str, pin: Chart) -> tuple[str, str | None]:
         known = ", ".join(list(versions)[:5]) or "none"
         raise ChartError(
             f"{pin.repository} has no {chart} {pin.version}; the first that it lists: {known}. "
-            "Correct the pin in components/charts.py"
+            "Correct the pin in components/foundation/chart_pins.py"
         )
     entry = yaml.safe_load(f"    {versions[pin.version]}")
     return urljoin(f"{pin.repository}/", entry["urls"][0]), entry.get("digest")

@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from components.charts import PINS, archive
+from components.foundation.chart_pins import PINS, archive
 from operations.helm import HelmError, helm, template
 from operations.manifest_diff import Manifests, read
 from operations.program import configuration, run

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from components.settings.leaves import to_bytes
+from components.settings.types import to_bytes
 
 Manifests = dict[str, dict[str, Any]]
 

@@ -22,7 +22,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mo
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import wait_for_rpcs
 
-from components.charts import PINS, archive
+from components.foundation.chart_pins import PINS, archive
 from components.settings import PROJECT, secrets
 from sandbox import aws_echo
 
@@ -177,7 +177,7 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
 
     with (
         patch("components.settings.kubeconfig.problems", return_value=[]),
-        patch("components.cluster.missing", return_value=[]),
+        patch("components.foundation.cluster_check.missing", return_value=[]),
         patch("kubernetes.config.new_client_from_config"),
         patch("pulumi.export", exports.__setitem__),
     ):

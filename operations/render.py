@@ -7,10 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from components import alert_rules, grafana, jaeger, notifications, prometheus, scrape_configs, store
-from components.elk import filebeat, logstash
-from components.names import MONITORING
+from components.elastic import connection as store
+from components.foundation.names import MONITORING
+from components.grafana import grafana
+from components.logs import filebeat, logstash
+from components.metrics import alert_rules, notifications, prometheus
+from components.metrics import scrape_jobs as scrape_configs
 from components.settings import Settings, SettingsError, read_file
+from components.traces import jaeger
 
 ROOT = Path(__file__).parent.parent
 # Only a cluster knows under which address it is reached: the outputs of these names.

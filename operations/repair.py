@@ -22,7 +22,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
-from components.names import AGENTS, MONITORING
+from components.foundation.names import AGENTS, MONITORING
 from components.settings import PROJECT
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from components.charts import PINS, archive
+from components.foundation.chart_pins import PINS, archive
 from components.settings import secrets
 from operations.preview.show import deployed
 from operations.repair import repair

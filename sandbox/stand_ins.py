@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from components.charts import PINS, archive
+from components.foundation.chart_pins import PINS, archive
 from sandbox.artifacts import CHARTS, JAEGER_CRD, pack_chart
 from sandbox.build import BuildError
 

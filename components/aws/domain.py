@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from ..settings.platform import DomainSettings
+from ..settings.foundation import DomainSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DomainArgs:
     """The domain and its zone, and the provider of the account that both are in."""
 

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KeyArgs:
     """The cluster's name, the account, and whether the key outlives `pulumi destroy`, as the data it encrypts does."""
 

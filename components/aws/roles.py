@@ -8,16 +8,17 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from ..names import BACKUP_PARTS, MONITORING
-from ..settings.backup import OtherBucketSettings
+from ..foundation.names import BACKUP_PARTS, MONITORING
+from ..settings.aws import AwsSettings
+from ..settings.backups import OtherBucketSettings
+from ..settings.foundation import ClusterSettings
 from ..settings.metrics import RemoteWriteSettings
-from ..settings.platform import AwsSettings, ClusterSettings
 
 # Elasticsearch aborts the uploads that it left unfinished; restic leaves them to the bucket's lifecycle.
 _LISTS_UPLOADS = {"mangakai-logs", "mangakai-traces"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RolesArgs:
     """The cluster and its account, the bucket and the key of the backups, another one to restore from, if any.
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes import storage
 
-from ..metadata import metadata
+from ..foundation.metadata import metadata
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VolumeClassArgs:
     """The class's name, the key that encrypts its volumes, and whether they outlive their claims."""
 

@@ -13,14 +13,16 @@ from pydantic import ValidationError, model_validator
 from . import kubeconfig, secrets
 from .alerts import AlertsSettings
 from .application import ApplicationSettings
-from .backup import BackupSettings
+from .aws import AwsSettings
+from .backups import BackupSettings
 from .errors import PROJECT, SettingsError, WrongValuesError, explain
-from .leaves import Model
+from .foundation import ChartsSettings, ClusterSettings, ExposureSettings, StorageSettings
+from .grafana import GrafanaSettings
 from .logs import LogsSettings
-from .metrics import AlertmanagerSettings, GrafanaSettings, PrometheusSettings
-from .platform import AwsSettings, ChartsSettings, ClusterSettings, ExposureSettings, StorageSettings
+from .metrics import AlertmanagerSettings, PrometheusSettings
 from .secrets import Secrets
 from .traces import TracesSettings
+from .types import Model
 
 __all__ = ["PROJECT", "Secrets", "Settings", "SettingsError", "read_file", "read_stack"]
 

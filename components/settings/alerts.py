@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from ..rule_files import steps, threshold
+from ..metrics.rule_files import steps, threshold
 from .errors import WrongValuesError
-from .leaves import Duration, Https, Model, as_number
+from .types import Duration, Https, Model, as_number
 
 Severity = Literal["warning", "critical"]
 _LABEL = re.compile(r"[a-z_][a-z0-9_]*")

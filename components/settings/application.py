@@ -1,6 +1,6 @@
 """Settings of the application that is watched."""
 
-from .leaves import Model, Name, Share
+from .types import Model, Name, Share
 
 
 class SentrySettings(Model):

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from .platform import ClusterSettings
+from .foundation import ClusterSettings
 
 
 def problems(cluster: ClusterSettings) -> list[str]:

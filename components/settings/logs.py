@@ -1,19 +1,11 @@
-"""Settings of Elasticsearch, Logstash, Kibana and Filebeat, and of the Elasticsearch that Jaeger writes to."""
+"""Settings of the logs: Elasticsearch, Logstash, Kibana and Filebeat."""
 
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .leaves import Model, Name, Quorum, Replicas, Resources, Version, Volume, sized, to_bytes
-
-
-class ElasticsearchSettings(Model):
-    """One Elasticsearch cluster. Its heap is half of the memory limit, as Elasticsearch sets it by itself."""
-
-    version: Version
-    nodes: Quorum = 3
-    storage: Volume = "100Gi"
-    resources: Resources = sized("1", "2Gi", "2", "4Gi")
+from .elastic import ElasticsearchSettings, with_version
+from .types import Model, Name, Replicas, Resources, Volume, sized, to_bytes
 
 
 class LogstashSettings(Model):
@@ -79,10 +71,3 @@ class LogsSettings(Model):
     @classmethod
     def _default_version(cls, value: object) -> object:
         return with_version(value, "elasticsearch", _ELASTIC_STACK)
-
-
-def with_version(value: object, key: str, version: str) -> object:
-    """Return `value` with `version` filled in under `key`: the two Elasticsearch clusters default to different ones."""
-    if isinstance(value, dict) and isinstance(value.get(key), dict):
-        return {**value, key: {"version": version, **value[key]}}
-    return value

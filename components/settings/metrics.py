@@ -1,11 +1,11 @@
-"""Settings of Prometheus, Alertmanager and Grafana."""
+"""Settings of Prometheus and Alertmanager."""
 
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .leaves import (
+from .types import (
     Bytes,
     Duration,
     Email,
@@ -137,10 +137,3 @@ class AlertmanagerSettings(Model):
     slack_channel: Annotated[
         str, Field(pattern=r"^#[a-z0-9_-]+$", json_schema_extra={"allowed": "a channel such as #alerts"})
     ] = "#alerts-critical"
-
-
-class GrafanaSettings(Model):
-    """Grafana. One replica: dashboards and datasources come from the program, its volume holds users."""
-
-    storage: Volume = "10Gi"
-    resources: Resources = sized("100m", "256Mi", "500m", "512Mi")

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from .leaves import Model, Replicas, Resources, sized
-from .logs import ElasticsearchSettings, with_version
+from .elastic import ElasticsearchSettings, with_version
+from .types import Model, Replicas, Resources, sized
 
 
 class CollectorSettings(Model):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from components.names import MONITORING
+from components.foundation.names import MONITORING
 from components.settings import Settings, SettingsError
 from operations.stack import read
 

@@ -15,7 +15,7 @@ from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL
 from urllib3.exceptions import HTTPError
 
-from components.names import BACKUP, MONITORING
+from components.foundation.names import BACKUP, MONITORING
 
 # Which pods save a part, by their label app.kubernetes.io/name.
 PARTS: Mapping[str, str] = {

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from components.settings import Settings
-from components.settings.leaves import Compute, Resources
+from components.settings.types import Compute, Resources
 
 from .pages import DocsError, part
 

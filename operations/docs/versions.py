@@ -5,12 +5,12 @@ import re
 
 import yaml
 
-from components import jaeger
-from components.backup import target
-from components.charts import PINS
-from components.elk import exporter
+from components.backups import target
+from components.elastic import exporter
+from components.foundation.chart_pins import PINS
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
+from components.traces import jaeger
 from sandbox import programs
 
 from .pages import ROOT, table
@@ -18,7 +18,7 @@ from .pages import ROOT, table
 
 def charts(_: str) -> str:
     """Return the table of the chart pins."""
-    locked = json.loads((ROOT / "components" / "charts.lock.json").read_text())
+    locked = json.loads((ROOT / "components" / "foundation" / "charts.lock.json").read_text())
     rows = [
         (name, chart.version, chart.repository, f"`{locked.get(f'{name}-{chart.version}.tgz', 'not yet')[:12]}`")
         for name, chart in PINS.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from components.rollout import make_anew
+from components.foundation.release_recovery import make_anew
 from operations.manifest_diff import fields
 from operations.preview.steps import MASK
 

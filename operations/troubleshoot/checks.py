@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from components import alertmanager, prometheus
-from components.names import AGENTS, MONITORING, WEB_AUTH
+from components.foundation.names import AGENTS, MONITORING, WEB_AUTH
+from components.foundation.web_interfaces import ALERTMANAGER, PROMETHEUS, WebInterface
 from components.settings import Settings
 
 from . import certificates, events, monitoring, network, operators, releases, volumes, workloads
@@ -139,7 +139,7 @@ def _operated(cluster: Cluster, kind: str) -> Iterator[Finding]:
 
 
 def _prometheus(cluster: Cluster, settings: Settings) -> Iterator[Finding]:
-    ask = _asker(cluster, settings, prometheus.SELECTOR, prometheus.PORT)
+    ask = _asker(cluster, settings, PROMETHEUS)
 
     def query(promql: str) -> Any:
         return ask(f"/api/v1/query?{urlencode({'query': promql})}")["data"]["result"]
@@ -151,13 +151,13 @@ def _prometheus(cluster: Cluster, settings: Settings) -> Iterator[Finding]:
 
 
 def _alertmanager(cluster: Cluster, settings: Settings) -> Iterator[Finding]:
-    ask = _asker(cluster, settings, alertmanager.SELECTOR, alertmanager.PORT)
+    ask = _asker(cluster, settings, ALERTMANAGER)
     return monitoring.alerts(ask("/api/v2/alerts?active=true&silenced=false&inhibited=false"))
 
 
-def _asker(cluster: Cluster, settings: Settings, selector: dict[str, str], port: int) -> Callable[[str], Any]:
+def _asker(cluster: Cluster, settings: Settings, interface: WebInterface) -> Callable[[str], Any]:
     """Return a function that asks a ready pod of ours, with the login that the stack has."""
-    labels = ",".join(f"{key}={value}" for key, value in selector.items())
+    labels = ",".join(f"{key}={value}" for key, value in interface.selector.items())
     pods = [pod for pod in cluster.items("pods", MONITORING, labelSelector=labels) if workloads.is_ready(pod)]
     if not pods:
         raise Unreadable("none of its pods is ready", f"kubectl -n {MONITORING} describe pods -l {labels}")
@@ -168,7 +168,7 @@ def _asker(cluster: Cluster, settings: Settings, selector: dict[str, str], port:
         login = f"Basic {base64.b64encode(pair).decode()}"
 
     def ask(path: str) -> Any:
-        status, text = cluster.ask(pods[0], port, path, login)
+        status, text = cluster.ask(pods[0], interface.port, path, login)
         if status != 200:
             raise Unreadable(f"it answers {status}", f"kubectl -n {MONITORING} logs {pods[0]['metadata']['name']}")
         return json.loads(text)

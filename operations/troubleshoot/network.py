@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from components.settings.platform import ExposureSettings
+from components.settings.foundation import ExposureSettings
 
 from .finding import Finding, Object, Severity, created, subject
 from .workloads import GRACE

@@ -37,5 +37,5 @@ def write(folder: Path) -> None:
             dashboard = json.loads(file.read_text())
             dashboard["uid"] += f"-{copy}"
             (folder / "dashboards" / f"{file.stem}-{copy}.json").write_text(json.dumps(dashboard))
-    with (folder / "components" / "scrape_configs.py").open("a") as jobs:
+    with (folder / "components" / "metrics" / "scrape_jobs.py").open("a") as jobs:
         jobs.write(_JOBS)

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from kubernetes import client, config
 
-from components import alertmanager, prometheus
-from components.names import ALERTMANAGER_SECRETS, MONITORING, PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS
+from components.foundation.names import ALERTMANAGER_SECRETS, MONITORING, PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS
+from components.metrics import alertmanager, prometheus
 from components.settings import read_file
 from sandbox import preflight
 from sandbox.build import ensure

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from components.names import BACKUP_PARTS
+from components.foundation.names import BACKUP_PARTS
 from tests.aws.conftest import DOMAIN
 from tests.program import Run
 

@@ -19,7 +19,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from components.certificate import self_signed
+from components.foundation.certificate import self_signed
 from tests.program import ROOT
 
 STDIN, STDOUT, STDERR, STATUS = b"\x00", b"\x01", b"\x02", b"\x03"

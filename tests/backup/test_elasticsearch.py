@@ -9,7 +9,7 @@ from backup import BackupError
 from backup import __main__ as program
 from backup.elasticsearch import Elasticsearch
 from backup.snapshot import Snapshot
-from components.elk import access
+from components.elastic import users as access
 from tests.backup.snapshot_lifecycle import SnapshotLifecycle
 from tests.logs import opensearch
 

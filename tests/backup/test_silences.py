@@ -11,7 +11,7 @@ import pytest
 from backup import BackupError
 from backup import __main__ as program
 from backup.web import Web
-from components.secrets import web_config
+from components.foundation.kubernetes_secrets import web_config
 from sandbox.build import ensure
 from sandbox.programs import ALERTMANAGER
 from tests.backup.conftest import wait

@@ -32,8 +32,8 @@ from backup import BackupError, repository
 from backup import __main__ as program
 from backup.blocks import read
 from backup.saved_by_restic import SavedByRestic
-from components.backup.program import files as backup_files
-from components.elk.log_index import files as set_up_files
+from components.backups.agent import files as backup_files
+from components.logs.log_index import files as set_up_files
 from tests.backup import first_process
 from tests.backup.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
 from tests.backup.first_process import FirstProcess

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from promql_parser import Matcher, MatchOp, VectorSelector
 
-from components.scrape_configs import Job, jobs
+from components.metrics.scrape_jobs import Job, jobs
 from components.settings.application import ApplicationSettings
 
 Labels = frozenset[str]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from components.elk.index import set_up
+from components.logs.index import set_up
 
 Item = dict[str, Any]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components import notifications
+from components.metrics import notifications
 from components.settings import read_file
 from operations import render
 from sandbox.build import ensure

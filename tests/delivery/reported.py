@@ -9,7 +9,7 @@ from logstash_pipeline_parser import Pipeline
 
 from tests.program import ROOT
 
-ERRORS: Path = ROOT / "components" / "elk" / "pipelines" / "errors.conf"
+ERRORS: Path = ROOT / "components" / "logs" / "pipelines" / "errors.conf"
 
 
 def alert(fields: Mapping[str, str], cluster: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.names import WEB_USER
+from components.foundation.names import WEB_USER
 from sandbox.build import ensure
 from sandbox.programs import CONFIG_RELOADER, PROMETHEUS
 from tests.delivery import web_secret

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components import prometheus
-from components.names import WEB_USER
-from components.rule_files import steps, threshold
-from components.secrets import web_config
+from components.foundation.kubernetes_secrets import web_config
+from components.foundation.names import WEB_USER
+from components.metrics import prometheus
+from components.metrics.rule_files import steps, threshold
+from components.settings.foundation import ClusterSettings, ExposureSettings
 from components.settings.metrics import RemoteWriteSettings
-from components.settings.platform import ClusterSettings, ExposureSettings
 from sandbox.build import ensure
 from sandbox.demo.watch import Watch
 from sandbox.programs import PROMETHEUS, PROMTOOL

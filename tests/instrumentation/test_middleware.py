@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from components.rule_files import steps, threshold
+from components.metrics.rule_files import steps, threshold
 from mangakai_instrumentation import metrics, middleware
 
 Series = tuple[str, str, str]

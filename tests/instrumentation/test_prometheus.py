@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components import notifications
+from components.metrics import notifications
 from components.settings import read_file
 from operations import render
 from sandbox.demo.application.running import Ports as ApplicationPorts

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from components.elk.index import set_up
+from components.logs.index import set_up
 
 FILE = Path(set_up.__file__).parent / "index_template.json"
 

@@ -18,9 +18,9 @@ from unittest.mock import Mock
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.certificate import derived
-from components.elk import exporter
-from components.store import Store, ca_secret, url, user_secret
+from components.elastic import exporter
+from components.elastic.connection import Store, ca_secret, url, user_secret
+from components.foundation.certificate import derived
 from sandbox.build import ensure
 from sandbox.programs import ELASTICSEARCH_EXPORTER
 from tests.catalogue.catalogue import CATALOGUE, scraped

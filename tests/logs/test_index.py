@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.elk.index.set_up import ALIAS, FIRST_INDEX
+from components.logs.index.set_up import ALIAS, FIRST_INDEX
 
 from . import corpus, ingest
 from .opensearch import Node

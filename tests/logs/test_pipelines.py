@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.elk import filebeat
+from components.logs import filebeat
 from components.settings.logs import FilebeatSettings
 from tests.program import ROOT
 
@@ -15,7 +15,7 @@ from . import corpus, ingest
 from .opensearch import Node
 from .pipeline_file import Branch, Plugin, UnknownError, field, filters
 
-PIPELINES = ROOT / "components" / "elk" / "pipelines"
+PIPELINES = ROOT / "components" / "logs" / "pipelines"
 CASES = {case.name: case for case in corpus.cases()}
 Documents = dict[str, dict[str, Any]]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from components.elk.index import set_up
-from components.elk.index.set_up import ALIAS, FIRST_INDEX, SetUpError
+from components.logs.index import set_up
+from components.logs.index.set_up import ALIAS, FIRST_INDEX, SetUpError
 
 from .opensearch import Node
 from .template import fields, template

@@ -103,7 +103,7 @@ def test_a_threshold(tree: Tree) -> None:
 
 def test_a_chart(tree: Tree, tmp_path: Path) -> None:
     newer_prometheus(tree.charts, tmp_path)
-    tree.replace("components/charts.py", '"29.27.0"', '"29.28.0"')
+    tree.replace("components/foundation/chart_pins.py", '"29.27.0"', '"29.28.0"')
     details = tree.golden(
         0,
         "Stack prod, against HEAD: 3 changed.",
@@ -145,7 +145,7 @@ ALIAS = 'pulumi.ResourceOptions(aliases=[pulumi.Alias(type_="mangakai:monitoring
 
 
 def test_a_renamed_component(tree: Tree) -> None:
-    tree.replace("components/alert_rules.py", TYPE, RENAMED)
+    tree.replace("components/metrics/alert_rules.py", TYPE, RENAMED)
     tree.golden(
         3,
         "Stack prod, against HEAD: 1 moved.",
@@ -156,7 +156,7 @@ def test_a_renamed_component(tree: Tree) -> None:
 
 def test_a_renamed_component_with_its_alias(tree: Tree) -> None:
     aliased = RENAMED.replace("opts", f"pulumi.ResourceOptions.merge(opts, {ALIAS})")
-    tree.replace("components/alert_rules.py", TYPE, aliased)
+    tree.replace("components/metrics/alert_rules.py", TYPE, aliased)
     tree.golden(0, "Stack prod, against HEAD: nothing changes.")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.certificate import self_signed
+from components.foundation.certificate import self_signed
 from components.settings import read_file
 from operations import render
 from sandbox.build import ensure

@@ -10,7 +10,7 @@ from pathlib import Path
 import promql_parser
 import yaml
 
-from components.rule_files import THRESHOLD
+from components.metrics.rule_files import THRESHOLD
 
 _RULE = re.compile(
     r"- alert: (?P<alert>\w+)\n\s+expr: (?:\|\n)?(?P<expr>.*?)\n(?P<rest>\s+(?:for|labels):.*?)(?=\s+- alert:|\Z)", re.S

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 import yaml
 
-from components.notifications import links
-from components.rule_files import steps
+from components.metrics.notifications import links
+from components.metrics.rule_files import steps
 from sandbox.programs import AMTOOL
 from tests.rules.rendered import Rendered, check
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from components.names import BACKUP_PARTS
+from components.foundation.names import BACKUP_PARTS
 from components.settings import Settings
 from tests.sandbox.conftest import Api
 from tests.sandbox.discovery import discover

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from components.elk import filebeat, logstash
+from components.logs import filebeat, logstash
 from components.settings import Settings
-from components.settings.logs import ElasticsearchSettings
+from components.settings.elastic import ElasticsearchSettings
 from tests.sandbox.conftest import Api
 
 MONITORING = "/apis/apps/v1/namespaces/monitoring"

@@ -6,7 +6,7 @@ from typing import Any
 import bcrypt
 import yaml
 
-from components.elk import access
+from components.elastic import users as access
 from components.settings import Settings
 from tests.sandbox.conftest import Api
 

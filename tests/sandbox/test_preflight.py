@@ -2,7 +2,7 @@
 
 import re
 
-from components.cluster import missing
+from components.foundation.cluster_check import missing
 from components.settings import Settings
 from tests.sandbox.conftest import Api, Project
 

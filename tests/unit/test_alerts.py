@@ -4,8 +4,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from components import alert_rules
-from components.rule_files import RULES, Rule, steps, threshold
+from components.metrics import alert_rules
+from components.metrics.rule_files import RULES, Rule, steps, threshold
 from components.settings.alerts import AlertsSettings
 from components.settings.errors import explain
 

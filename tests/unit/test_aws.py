@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components.aws.roles import remote_write_statements, role_name
-from components.names import BACKUP_PARTS
+from components.foundation.names import BACKUP_PARTS
 from components.settings.metrics import RemoteWriteSettings
 from tests.program import Run, run
 

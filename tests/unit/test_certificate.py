@@ -3,7 +3,7 @@
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from components.certificate import derived, self_signed
+from components.foundation.certificate import derived, self_signed
 
 SEED = "5" * 64
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.charts import PINS, Chart, archive
+from components.foundation.chart_pins import PINS, Chart, archive
 from operations import charts
 from tests.serving import serving
 

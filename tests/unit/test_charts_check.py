@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.charts import Chart
+from components.foundation.chart_pins import Chart
 from operations import charts_check
 from operations.charts_check import Release, ignored_values
 from operations.helm import helm
@@ -106,7 +106,7 @@ class Charts:
 @pytest.fixture
 def charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Charts:
     pins = {"small": Chart("https://example.com", "1.0.0")}
-    monkeypatch.setattr("components.charts.PINS", pins)
+    monkeypatch.setattr("components.foundation.chart_pins.PINS", pins)
     monkeypatch.setattr(charts_check, "PINS", pins)
     charts = Charts(tmp_path)
     monkeypatch.setattr(charts_check, "STAND_INS", charts.stand_ins)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from components.grafana import dashboards
-from components.rule_files import RULES
+from components.grafana.grafana import dashboards
+from components.metrics.rule_files import RULES
 from sandbox.programs import ALERTMANAGER, PROMETHEUS
 from tests.catalogue.catalogue import CATALOGUE, ClosureError, exported, scraped, target_labels
 from tests.catalogue.queries import Query, of_dashboard, of_rules, of_runbook, problems, reached_by

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.cluster import connect
+from components.foundation.cluster_check import connect
 from components.settings import Settings
 from tests.serving import serving
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from grafana_foundation_sdk.models import units
 
-from components import grafana
-from components.rule_files import Rule, steps, threshold
-from components.store import Store
+from components.elastic.connection import Store
+from components.grafana import grafana
+from components.metrics.rule_files import Rule, steps, threshold
 from tests.catalogue import grafana_types
 from tests.catalogue.queries import Dashboard
 

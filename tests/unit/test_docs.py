@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel
 
 from components.settings import Settings, read_file, secrets
-from components.settings.leaves import Resources, to_bytes
 from components.settings.logs import LogsSettings
+from components.settings.types import Resources, to_bytes
 from tests.catalogue.saved_objects import BOARD, FIELDS, ITEMS, kql_uses
 from tests.program import ROOT
 

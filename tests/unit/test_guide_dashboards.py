@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import grafana
+from components.grafana import grafana
 
 FILES = grafana.dashboards()
 Panel = dict[str, Any]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from components import application
-from components.elk import filebeat
-from components.rule_files import steps, threshold
+from components.application import environment as application
+from components.logs import filebeat
+from components.metrics.rule_files import steps, threshold
 from components.settings import read_file
 from components.settings.application import ApplicationSettings
 from components.settings.logs import FilebeatSettings, LogsSettings

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.elk import filebeat, logstash
-from components.notifications import APPLICATION_ERROR, render
+from components.logs import filebeat, logstash
+from components.metrics.notifications import APPLICATION_ERROR, render
 from components.settings.logs import FilebeatSettings
 from components.settings.metrics import AlertmanagerSettings
 from tests.catalogue.saved_objects import FIELDS, ITEMS

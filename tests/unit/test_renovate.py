@@ -6,12 +6,14 @@ import re
 import subprocess
 from typing import Any
 
-from components import config_reloader, jaeger
-from components.backup import target
-from components.charts import PINS
-from components.elk import exporter, log_index
+from components.backups import target
+from components.elastic import exporter
+from components.foundation.chart_pins import PINS
+from components.logs import log_index
+from components.metrics import config_reloader
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
+from components.traces import jaeger
 from sandbox.programs import PROGRAMS, PULUMI
 from tests.program import ROOT
 
@@ -71,16 +73,16 @@ def test_every_comment_is_seen_with_its_pin() -> None:
 def test_what_is_seen_is_what_is_pinned() -> None:
     found = pins()
     for name, chart in PINS.items():
-        pin = found["components/charts.py", name]
+        pin = found["components/foundation/chart_pins.py", name]
         assert (pin["datasource"], pin["currentValue"], pin["registryUrl"]) == ("helm", chart.version, chart.repository)
     images = {
-        ("components/config_reloader.py", config_reloader.IMAGE),
-        ("components/elk/log_index.py", log_index.IMAGE),
-        ("components/elk/exporter.py", exporter.IMAGE),
-        ("components/backup/target.py", target.IMAGE),
-        ("components/backup/target.py", target._RESTIC_IMAGE),
-        ("components/jaeger.py", f"jaegertracing/jaeger-collector:{jaeger._VERSION}"),
-        ("components/jaeger.py", f"jaegertracing/jaeger-operator:{jaeger._OPERATOR_VERSION}"),
+        ("components/metrics/config_reloader.py", config_reloader.IMAGE),
+        ("components/logs/log_index.py", log_index.IMAGE),
+        ("components/elastic/exporter.py", exporter.IMAGE),
+        ("components/backups/target.py", target.IMAGE),
+        ("components/backups/target.py", target._RESTIC_IMAGE),
+        ("components/traces/jaeger.py", f"jaegertracing/jaeger-collector:{jaeger._VERSION}"),
+        ("components/traces/jaeger.py", f"jaegertracing/jaeger-operator:{jaeger._OPERATOR_VERSION}"),
         ("components/settings/logs.py", f"{ELASTICSEARCH}:{LogsSettings().elasticsearch.version}"),
         ("components/settings/traces.py", f"{ELASTICSEARCH}:{TracesSettings().elasticsearch.version}"),
     }

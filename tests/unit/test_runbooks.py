@@ -6,7 +6,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from components.rule_files import steps
+from components.metrics.rule_files import steps
 from tests.program import ROOT
 
 FOLDER = ROOT / "docs" / "runbooks"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from components.elk.index import set_up
+from components.logs.index import set_up
 
 from . import elastic
 from .elastic import ALIAS, DEFAULT, HEALTH, IMPORT, INDEX, MAPPING, PASSING, PATHS, POLICY, STATUS, Stand

@@ -10,8 +10,8 @@ import yaml
 
 from components.settings import PROJECT, SettingsError, kubeconfig, read_file, read_stack, secrets
 from components.settings.application import ApplicationSettings
-from components.settings.leaves import prometheus_bytes, to_bytes
-from components.settings.platform import ClusterSettings
+from components.settings.foundation import ClusterSettings
+from components.settings.types import prometheus_bytes, to_bytes
 from tests.program import ROOT, configuration
 
 SMALL = {"cpu": "1", "memory": "1Gi"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.charts import PINS, archive
+from components.foundation.chart_pins import PINS, archive
 from operations.charts_check import STACKS, Release, objects_of, releases_of
 from operations.manifest_diff import fields, read
 from sandbox import artifacts, stand_ins

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from components.settings.platform import DomainSettings, ExposureSettings
+from components.settings.foundation import DomainSettings, ExposureSettings
 from operations.troubleshoot import (
     certificates,
     events,

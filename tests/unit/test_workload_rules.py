@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
+from components.foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
 from operations.workload_rules import EXCEPTIONS, Broken, Excuse, broken
 from operations.workload_rules.images import IMAGES, repository
 from operations.workload_rules.signals import ENDING

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.rollout_status import ANNOTATION
+from components.foundation.rollout_status import ANNOTATION
 from tests.program import Registered, Run, canary, run
 
 STACKS = ["local", "staging", "prod"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.pod_security import AS_NOBODY, NON_ROOT
+from components.foundation.pod_security import AS_NOBODY, NON_ROOT
 
 Object = dict[str, Any]
 

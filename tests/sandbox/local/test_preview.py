@@ -13,7 +13,7 @@ from tests.preview.charts import newer_prometheus
 from tests.sandbox.conftest import CANARIES, Project
 
 ROTATED = "https://hooks.slack.com/services/rotated-canary-9d41"
-RULES, PINS = "rules/application.yml", "components/charts.py"
+RULES, PINS = "rules/application.yml", "components/foundation/chart_pins.py"
 
 
 def preview(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -65,7 +65,7 @@ CHANGES = [
         "dashboard-infrastructure",
     ),
     (
-        "components/grafana.py",
+        "components/grafana/grafana.py",
         '"allow_sign_up": False',
         '"allow_sign_up": True',
         "kubernetes:helm.sh/v3:Release",

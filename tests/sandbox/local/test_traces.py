@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from components.elk import access
+from components.elastic import users as access
 from sandbox.demo.application.running import Application, Ports
 from sandbox.demo.watch import Watch
 from tests.catalogue import catalogue

@@ -1,0 +1,123 @@
+"""What saves on its own: a Deployment for Alertmanager's silences, which also watches Elasticsearch save itself."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import apps, batch, core
+
+from ..elastic.connection import Store, ca_secret, user_secret
+from ..foundation.metadata import metadata
+from ..foundation.names import BACKUP, WEB_AUTH, WEB_USER
+from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_NOBODY
+from ..foundation.set_up_job import set_up_job
+from .target import Target
+
+_CERTIFICATES = "/certificates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupsArgs:
+    """What is saved, and to where.
+
+    Args:
+        placement: where it runs.
+        target: where it goes.
+        stores: the Elasticsearch clusters.
+        alertmanager: URL, in the cluster.
+        authentication: whether Alertmanager asks for a password.
+    """
+
+    placement: Placement
+    target: Target
+    stores: Sequence[Store]
+    alertmanager: str
+    authentication: bool
+
+
+class Backups(pulumi.ComponentResource):
+    """The Job that sets up Elasticsearch's snapshots, then the Deployment; both run the same program."""
+
+    def __init__(self, name: str, args: BackupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Backups", name, {}, opts)
+        account = core.v1.ServiceAccount(
+            BACKUP,
+            metadata=metadata(BACKUP, BACKUP, args.placement.namespace, annotations=args.target.annotations(BACKUP)),
+            automount_service_account_token=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        clusters = [store.cluster for store in args.stores]
+        owner = _stores(args.stores, "elastic")
+        set_up = self._job(args, args.target.container(["set-up", *clusters], owner, _MOUNTS, "128Mi"), account)
+        environment: dict[str, Any] = {**_stores(args.stores, BACKUP), "ALERTMANAGER_URL": args.alertmanager}
+        if args.authentication:
+            environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
+            environment["WEB_LOGIN"] = f"{WEB_USER}:$(WEB_PASSWORD)"
+        container = args.target.container(["run", "alertmanager", *clusters], environment, _MOUNTS, "512Mi")
+        labels = {"app.kubernetes.io/name": BACKUP}
+        apps.v1.Deployment(
+            BACKUP,
+            metadata=metadata(BACKUP, BACKUP, args.placement.namespace),
+            spec={
+                "replicas": 1,
+                "strategy": {"type": "Recreate"},
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": _pod(args, container)},
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account, set_up]),
+        )
+        self.register_outputs({})
+
+    def _job(self, args: BackupsArgs, container: dict[str, Any], account: pulumi.Resource) -> batch.v1.Job:
+        name = pulumi.Output.json_dumps(container).apply(
+            lambda text: f"backup-set-up-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        )
+        return set_up_job(
+            "backup-set-up",
+            name,
+            BACKUP,
+            args.placement.namespace,
+            _pod(args, container),
+            args.placement.charts.timeout_seconds,
+            pulumi.ResourceOptions(parent=self, depends_on=[account]),
+        )
+
+
+_MOUNTS = [{"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True}]
+
+
+def _stores(stores: Sequence[Store], user: str) -> dict[str, Any]:
+    """Return how the program reaches the Elasticsearch clusters as `user`."""
+    environment: dict[str, Any] = {}
+    for store in stores:
+        prefix = store.cluster.upper().replace("-", "_")
+        secret = {"name": user_secret(store.cluster, user), "key": "password"}
+        if user == "elastic":
+            secret = {"name": f"{store.cluster}-es-elastic-user", "key": "elastic"}
+        environment |= {
+            f"{prefix}_URL": store.url,
+            f"{prefix}_AUTHORITY": f"{_CERTIFICATES}/{store.cluster}.crt",
+            f"{prefix}_PASSWORD": {"secretKeyRef": secret},
+            f"{prefix}_LOGIN": f"{user}:$({prefix}_PASSWORD)",
+        }
+    return environment
+
+
+def _pod(args: BackupsArgs, container: dict[str, Any]) -> dict[str, Any]:
+    certificates = [
+        {"secret": {"name": ca_secret(store.cluster), "items": [{"key": "ca.crt", "path": f"{store.cluster}.crt"}]}}
+        for store in args.stores
+    ]
+    return {
+        # By it restic knows its own lock again in the next pod, and need not wait until it is old.
+        "hostname": BACKUP,
+        "serviceAccountName": BACKUP,
+        "automountServiceAccountToken": False,
+        "securityContext": AS_NOBODY,
+        "initContainers": [args.target.init_container()],
+        "containers": [container],
+        "volumes": [*args.target.volumes(), {"name": "certificates", "projected": {"sources": certificates}}],
+    }

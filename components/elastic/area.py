@@ -1,0 +1,37 @@
+"""Deploys Elastic's operator, and an Elasticsearch cluster for each area that has one."""
+
+from ..foundation.base import Base
+from ..settings.elastic import ElasticsearchSettings
+from .eck_operator import ElasticOperator, ElasticOperatorArgs
+from .elasticsearch import Elasticsearch, ElasticsearchArgs
+from .exporter import Exporter, ExporterArgs
+from .users import Access
+
+
+def deploy(base: Base) -> ElasticOperator:
+    """Make the operator, which turns custom resources into Elasticsearch, Kibana, Logstash and Beats."""
+    args = ElasticOperatorArgs(
+        placement=base.monitoring, agents=base.agents, webhook=base.settings.cluster.admission_webhooks
+    )
+    return ElasticOperator("elastic-operator", args, base.options())
+
+
+def deploy_elasticsearch(
+    base: Base, operator: ElasticOperator, *, name: str, settings: ElasticsearchSettings, access: Access
+) -> Elasticsearch:
+    """Make a cluster, and the exporter by which Prometheus sees it.
+
+    Args:
+        base: what every area is given.
+        operator: which comes first.
+        name: of the cluster.
+        settings: its version and size.
+        access: who logs in.
+    """
+    cluster = Elasticsearch(
+        name,
+        ElasticsearchArgs(placement=base.monitoring, settings=settings, access=access, backup=base.backup_target),
+        base.options(operator),
+    )
+    Exporter(f"{name}-exporter", ExporterArgs(placement=base.monitoring, store=cluster.store), base.options(cluster))
+    return cluster

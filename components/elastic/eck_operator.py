@@ -1,0 +1,52 @@
+"""Elastic's operator (ECK), which turns custom resources into Elasticsearch, Kibana, Logstash and Beats (D-082)."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from ..foundation.placement import Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticOperatorArgs:
+    """What the operator is told.
+
+    Args:
+        placement: where it runs; it acts on custom resources here
+        agents: and here.
+        webhook: whether it checks custom resources before they are stored.
+    """
+
+    placement: Placement
+    agents: Placement
+    webhook: bool
+
+
+class ElasticOperator(pulumi.ComponentResource):
+    """The custom resource definitions, then the operator."""
+
+    def __init__(self, name: str, args: ElasticOperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:ElasticOperator", name, {}, opts)
+        crds = args.placement.charts.release(
+            "elastic-operator-crds",
+            "eck-operator-crds",
+            args.placement.namespace,
+            {},
+            pulumi.ResourceOptions(parent=self),
+        )
+        args.placement.charts.release(
+            "elastic-operator",
+            "eck-operator",
+            args.placement.namespace,
+            {
+                "installCRDs": False,
+                "managedNamespaces": [args.placement.namespace, args.agents.namespace],
+                "webhook": {"enabled": args.webhook},
+                "telemetry": {"disabled": True},
+                "config": {"metrics": {"port": "8080"}},
+                # The chart asks for a user that is not root, and which one its image has is not public. Any will do.
+                "podSecurityContext": {"runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
+            },
+            pulumi.ResourceOptions(parent=self, depends_on=[crds]),
+        )
+        self.register_outputs({})

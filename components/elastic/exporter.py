@@ -1,0 +1,73 @@
+"""What tells Prometheus how an Elasticsearch cluster is (S-067, D-079)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import apps
+
+from ..foundation.metadata import metadata
+from ..foundation.names import ELASTICSEARCH_EXPORTER
+from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_NOBODY, RESTRICTED
+from .connection import Store, user_secret
+from .users import METRICS
+
+# renovate: datasource=docker depName=quay.io/prometheuscommunity/elasticsearch-exporter
+IMAGE = "quay.io/prometheuscommunity/elasticsearch-exporter:v1.10.0"
+_AUTHORITY = "/certificates"
+# Every node, within Prometheus' ten seconds; of aliases nothing.
+_ASKED = ["--es.all", "--es.timeout=9s", "--no-es.aliases"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExporterArgs:
+    """Where the exporter runs, and the cluster that it asks."""
+
+    placement: Placement
+    store: Store
+
+
+class Exporter(pulumi.ComponentResource):
+    """A Deployment of the Prometheus community's exporter, which asks its cluster when Prometheus asks it."""
+
+    def __init__(self, name: str, args: ExporterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:ElasticsearchExporter", name, {}, opts)
+        labels = {"app.kubernetes.io/name": ELASTICSEARCH_EXPORTER, "app.kubernetes.io/instance": args.store.cluster}
+        apps.v1.Deployment(
+            name,
+            metadata=metadata(name, args.store.cluster, args.placement.namespace),
+            spec={
+                "replicas": 1,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": _pod(args.store)},
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+
+def _pod(store: Store) -> dict[str, Any]:
+    login = user_secret(store.cluster, METRICS)
+    authority = {"secretName": store.ca_secret, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    return {
+        "automountServiceAccountToken": False,
+        "securityContext": AS_NOBODY,
+        "containers": [
+            {
+                "name": ELASTICSEARCH_EXPORTER,
+                "image": IMAGE,
+                "args": [f"--es.uri={store.url}", f"--es.ca={_AUTHORITY}/ca.crt", *_ASKED],
+                "env": [
+                    {"name": f"ES_{key.upper()}", "valueFrom": {"secretKeyRef": {"name": login, "key": key}}}
+                    for key in ("username", "password")
+                ],
+                "ports": [{"name": "metrics", "containerPort": 9114}],
+                "readinessProbe": {"httpGet": {"path": "/healthz", "port": "metrics"}},
+                "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+                "securityContext": RESTRICTED,
+                "volumeMounts": [{"name": "authority", "mountPath": _AUTHORITY, "readOnly": True}],
+            }
+        ],
+        "volumes": [{"name": "authority", "secret": authority}],
+    }

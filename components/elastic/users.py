@@ -1,0 +1,99 @@
+"""Who logs in to each Elasticsearch, and what they may do there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from ..foundation.names import BACKUP
+from ..settings import Secrets
+
+LOG_ALIAS = "mangakai-logs"
+LOG_INDICES = ["mangakai-logs-*"]
+TRACE_INDICES = ["mangakai-jaeger-*"]
+TRACE_PRIVILEGES = ["auto_configure", "index", "read", "view_index_metadata", "delete_index"]
+METRICS = "metrics"
+
+
+@dataclass(frozen=True)
+class User:
+    """A program that logs in, with the one role that it has."""
+
+    name: str
+    password: pulumi.Output[str]
+    role: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who logs in to a cluster, and its roles in the terms of Elasticsearch's roles.yml.
+
+    Args:
+        user: that reads, and in the case of Jaeger writes too.
+        roles: by name.
+        others: who else logs in.
+    """
+
+    user: User
+    roles: dict[str, Any]
+    others: tuple[User, ...] = ()
+
+
+def logs(secrets: Secrets) -> Access:
+    """Return who uses the logs: Grafana reads them, Logstash writes them, backups are made, metrics read.
+
+    Args:
+        secrets: from which the password comes.
+    """
+    return Access(
+        user=User("grafana", secrets.derive("grafana@mangakai-logs"), "logs_reader"),
+        roles={
+            "logs_reader": {"indices": [{"names": LOG_INDICES, "privileges": ["read", "view_index_metadata"]}]},
+            # What the set-up has made: neither another index nor another mapping comes from a log line.
+            "logs_writer": {
+                "cluster": ["monitor"],
+                "indices": [{"names": [LOG_ALIAS, *LOG_INDICES], "privileges": ["create_doc", "view_index_metadata"]}],
+            },
+            BACKUP: _backup_role(LOG_INDICES),
+            METRICS: {"cluster": ["monitor"]},
+        },
+        others=(
+            User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"),
+            *(_user(secrets, role, "logs") for role in (BACKUP, METRICS)),
+        ),
+    )
+
+
+def traces(secrets: Secrets) -> Access:
+    """Return who uses the traces: Jaeger, which makes its index templates and the indices of each day itself.
+
+    Jaeger's role holds what its collector, its query service and its index cleaner send, and nothing else.
+
+    Args:
+        secrets: from which the password comes.
+    """
+    return Access(
+        user=User("jaeger", secrets.derive("jaeger@mangakai-traces"), "jaeger"),
+        roles={
+            "jaeger": {
+                "cluster": ["monitor", "manage_index_templates"],
+                "indices": [{"names": TRACE_INDICES, "privileges": TRACE_PRIVILEGES}],
+            },
+            BACKUP: _backup_role(TRACE_INDICES),
+            METRICS: {"cluster": ["monitor"]},
+        },
+        others=tuple(_user(secrets, role, "traces") for role in (BACKUP, METRICS)),
+    )
+
+
+def _user(secrets: Secrets, role: str, what: str) -> User:
+    """Return a user that is called like its role."""
+    return User(role, secrets.derive(f"{role}@mangakai-{what}"), role)
+
+
+def _backup_role(indices: list[str]) -> dict[str, Any]:
+    """Return the right to start, find and restore snapshots, and to close an index that is to be overwritten."""
+    return {
+        "cluster": ["monitor", "manage_slm", "cluster:admin/snapshot/*", "cluster:admin/repository/*"],
+        "indices": [{"names": indices, "privileges": ["monitor", "manage"]}],
+    }

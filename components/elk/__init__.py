@@ -1,1 +1,0 @@
-"""Logs: Elasticsearch, Logstash, Kibana and Filebeat, run by Elastic's operator."""

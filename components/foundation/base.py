@@ -1,0 +1,55 @@
+"""What every area is given: the stack's settings and secrets, where things go, and what must be there before them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from ..settings import Secrets, Settings
+from .endpoint import Domain
+from .placement import Placement
+
+if TYPE_CHECKING:
+    from ..aws.account import Aws
+    from ..backups.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """What the areas stand on. It never changes: what an area adds, it adds to a copy.
+
+    Args:
+        settings: of the stack.
+        secrets: of the stack.
+        provider: of its cluster.
+        monitoring: where the components go.
+        agents: where those go that need the node.
+        prerequisites: what comes before every component.
+        account: the AWS account, if there is one.
+        backup_target: where backups go, if anywhere.
+    """
+
+    settings: Settings
+    secrets: Secrets
+    provider: kubernetes.Provider
+    monitoring: Placement
+    agents: Placement
+    prerequisites: tuple[pulumi.Resource, ...] = ()
+    account: Aws | None = None
+    backup_target: Target | None = None
+
+    @property
+    def domain(self) -> Domain | None:
+        """The domain in which the endpoints have names, if there is one."""
+        return self.account.domain if self.account else None
+
+    def options(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Return the options of a component that comes after the prerequisites and after `depends_on`."""
+        return pulumi.ResourceOptions(providers=[self.provider], depends_on=[*self.prerequisites, *depends_on])
+
+    def requiring(self, prerequisite: pulumi.Resource) -> Base:
+        """Return a copy whose components come after `prerequisite` too."""
+        return replace(self, prerequisites=(*self.prerequisites, prerequisite))

@@ -1,0 +1,104 @@
+"""The cluster: what it must have before anything is registered, and the provider."""
+
+import http.client
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from kubernetes import client as api
+from kubernetes import config as kubeconfig
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from ..settings import Settings
+
+_TIMEOUT = 30.0  # seconds
+
+
+def connect(settings: Settings) -> kubernetes.Provider:
+    """Return the provider of the stack's cluster.
+
+    Raises:
+        pulumi.RunError: the cluster does not answer, or lacks something; naming all that it lacks.
+    """
+    configuration = api.Configuration()
+    configuration.retries = False
+    try:
+        client = kubeconfig.new_client_from_config(  # type: ignore[no-untyped-call]
+            context=settings.cluster.context, client_configuration=configuration
+        )
+        lacks = missing(settings, client)
+    except (ConfigException, HTTPError) as error:
+        raise pulumi.RunError(
+            f"cluster {settings.cluster.name} does not answer at {settings.cluster.server} (nothing was registered): "
+            f"{error}. Check that it runs, that your network or VPN leads there, and that you are logged in"
+        ) from error
+    if lacks:
+        lines = "\n".join(f"  - {line}" for line in lacks)
+        raise pulumi.RunError(f"cluster {settings.cluster.name} is not ready (nothing was registered):\n{lines}")
+    return kubernetes.Provider(
+        "cluster",
+        # Else the SDK puts KUBECONFIG here: a change in each preview by somebody whose file lies elsewhere, and an
+        # error where it lists several. The provider itself reads the variable too.
+        kubeconfig="",
+        context=settings.cluster.context,
+        cluster_identifier=settings.cluster.name,
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+    )
+
+
+def missing(settings: Settings, client: api.ApiClient) -> list[str]:
+    """Return what the cluster lacks for these settings, each with its remedy.
+
+    Raises:
+        HTTPError: it does not answer, or not to this user.
+    """
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    namespace = settings.application.namespace
+    storage_class = settings.storage.storage_class
+    checks: list[tuple[bool, str, str]] = [
+        (
+            settings.aws is not None,
+            "/apis/storage.k8s.io/v1/csidrivers/ebs.csi.aws.com",
+            "the EBS CSI driver is not installed (CSIDriver ebs.csi.aws.com): add the EKS add-on aws-ebs-csi-driver",
+        ),
+        (
+            settings.aws is None,
+            f"/apis/storage.k8s.io/v1/storageclasses/{storage_class}",
+            f"storage.storageClass: there is no StorageClass {storage_class!r}: create it, or name another",
+        ),
+        (
+            settings.exposure.load_balancer == "aws",
+            f"{definitions}/targetgroupbindings.elbv2.k8s.aws",
+            "exposure.loadBalancer: aws needs the AWS Load Balancer Controller: install it, or set generic",
+        ),
+        (
+            settings.traces.cert_manager == "existing",
+            f"{definitions}/certificates.cert-manager.io",
+            "traces.certManager: existing needs cert-manager: install it, or set none",
+        ),
+        (
+            True,
+            f"/api/v1/namespaces/{namespace}",
+            f"application.namespace: there is no namespace {namespace!r}: deploy the application first, "
+            f"or: kubectl create namespace {namespace}",
+        ),
+    ]
+    return [text for needed, path, text in checks if needed and not _exists(client, path, text)]
+
+
+def _exists(client: api.ApiClient, path: str, text: str) -> bool:
+    """Return whether there is something at a path of the API, as far as this user may know."""
+    # By its path: the client's own methods import a model of all that Kubernetes has, which takes longer than the rest.
+    request = client.param_serialize("GET", path, auth_settings=["BearerToken"])
+    answer = client.call_api(*request, _request_timeout=_TIMEOUT)
+    answer.read()  # type: ignore[no-untyped-call]
+    match answer.status:
+        case http.client.OK:
+            return True
+        case http.client.NOT_FOUND:
+            return False
+        case http.client.FORBIDDEN:
+            pulumi.log.warn(f"not allowed to check this on the cluster: {text}")
+            return True
+    raise HTTPError(f"{answer.status} {answer.reason}")

@@ -1,0 +1,105 @@
+"""A LoadBalancer Service in front of a workload, and its URL."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pulumi
+from pulumi_kubernetes import core
+
+from ..settings.foundation import ExposureSettings
+from .metadata import metadata
+from .web_interfaces import WebInterface
+
+_AWS = "service.beta.kubernetes.io/aws-load-balancer-"
+
+
+class Domain(Protocol):
+    """What an endpoint wants of a domain. The one of AWS is not imported here: its SDK is large."""
+
+    certificate_arn: pulumi.Output[str]
+
+    def host(self, name: str) -> str:
+        """Return the name in the domain of the endpoint `name`."""
+
+    def lead(self, name: str, address: pulumi.Input[str], endpoint: pulumi.Resource) -> None:
+        """Make that name lead to the address of a load balancer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointArgs:
+    """What an endpoint leads to.
+
+    Args:
+        namespace: of the Service and of the pods.
+        interface: which pods, and their port.
+        exposure: how people get there.
+        domain: where the endpoint has a name, at the port of https.
+    """
+
+    namespace: str
+    interface: WebInterface
+    exposure: ExposureSettings
+    domain: Domain | None = None
+
+
+class Endpoint(pulumi.ComponentResource):
+    """The Service `<name>-external`. It is made before the workload, which is told its own URL."""
+
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Endpoint", name, {}, opts)
+        port = 443 if args.domain else args.interface.port
+        certificate = args.domain.certificate_arn if args.domain else args.exposure.certificate_arn
+        service = core.v1.Service(
+            f"{name}-external",
+            metadata=metadata(
+                f"{name}-external",
+                name,
+                args.namespace,
+                annotations={
+                    # The address is enough: Pulumi's own waiting would also want pods, which come later.
+                    "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}",
+                    **(_aws_annotations(args, port, certificate) if args.exposure.load_balancer == "aws" else {}),
+                },
+            ),
+            spec=core.v1.ServiceSpecArgs(
+                type="LoadBalancer",
+                load_balancer_class="service.k8s.aws/nlb" if args.exposure.load_balancer == "aws" else None,
+                load_balancer_source_ranges=args.exposure.admitted,
+                selector=args.interface.selector,
+                ports=[core.v1.ServicePortArgs(name="web", port=port, target_port=args.interface.port)],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        address = service.status.apply(_address)  # type: ignore[arg-type]
+        if args.domain:
+            args.domain.lead(name, address, self)
+            self.url = pulumi.Output.from_input(f"https://{args.domain.host(name)}")
+        else:
+            scheme = "https" if args.interface.tls or certificate else "http"
+            self.url = pulumi.Output.concat(f"{scheme}://", address, f":{port}")
+        self.register_outputs({"url": self.url})
+
+
+def _address(status: core.v1.outputs.ServiceStatus) -> str:
+    balancer = status.load_balancer
+    if not balancer or not balancer.ingress:  # the waitFor annotation says that there is one
+        raise pulumi.RunError("a load balancer reported ready without an address")
+    return str(balancer.ingress[0].hostname or balancer.ingress[0].ip)
+
+
+def _aws_annotations(
+    args: EndpointArgs, port: int, certificate: pulumi.Input[str] | None
+) -> dict[str, pulumi.Input[str]]:
+    annotations: dict[str, pulumi.Input[str]] = {
+        f"{_AWS}nlb-target-type": "ip",
+        f"{_AWS}scheme": args.exposure.scheme,
+    }
+    if certificate is not None:
+        annotations[f"{_AWS}ssl-cert"] = certificate
+        annotations[f"{_AWS}ssl-ports"] = str(port)
+        # The controller's default still speaks TLS 1.0.
+        annotations[f"{_AWS}ssl-negotiation-policy"] = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+        annotations[f"{_AWS}backend-protocol"] = "ssl" if args.interface.tls else "tcp"
+    return annotations

@@ -1,0 +1,33 @@
+"""The namespaces of the stack, and what pods may do in them."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes import core
+
+from .metadata import metadata
+from .names import AGENTS, MONITORING
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamespacesArgs:
+    """Whether the namespace `monitoring`, with the volumes in it, outlives `pulumi destroy`."""
+
+    keep_data: bool
+
+
+class Namespaces(pulumi.ComponentResource):
+    """`monitoring`, and `monitoring-agents` for node-exporter and Filebeat, which need the node (G-030)."""
+
+    def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Namespaces", name, {}, opts)
+        self._namespace(MONITORING, "baseline", args.keep_data)
+        self._namespace(AGENTS, "privileged", keep=False)
+        self.register_outputs({})
+
+    def _namespace(self, name: str, pod_security: str, keep: bool) -> None:
+        core.v1.Namespace(
+            name,
+            metadata=metadata(name, "namespace", labels={"pod-security.kubernetes.io/enforce": pod_security}),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep),
+        )

@@ -1,0 +1,18 @@
+"""Where an area puts its components."""
+
+from dataclasses import dataclass
+
+from .releases import Charts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """A namespace, the chart archives, and the StorageClass of volumes.
+
+    With `keep_data` the volumes outlive `pulumi destroy`.
+    """
+
+    namespace: str
+    charts: Charts
+    storage_class: str
+    keep_data: bool

@@ -1,0 +1,1 @@
+"""Grafana: datasources, dashboards, and its Release."""

@@ -1,0 +1,27 @@
+"""Deploys Grafana, which reads all the others."""
+
+from ..elastic.elasticsearch import Elasticsearch
+from ..foundation.area import Urls
+from ..foundation.base import Base
+from ..metrics.area import Metrics
+from ..traces.area import Traces
+from .grafana import Datasources, Grafana, GrafanaArgs
+
+
+def deploy(base: Base, urls: Urls, metrics: Metrics, logs: Elasticsearch, traces: Traces) -> None:
+    """Make Grafana with its datasources and dashboards."""
+    datasources = Datasources(
+        prometheus=metrics.prometheus.url,
+        alertmanager=metrics.alertmanager.url,
+        authentication=base.settings.exposure.authentication,
+        logs=logs.store,
+        jaeger=traces.jaeger.query,
+    )
+    args = GrafanaArgs(
+        placement=base.monitoring,
+        settings=base.settings.grafana,
+        url=urls["grafana"],
+        datasources=datasources,
+        backup=base.backup_target,
+    )
+    Grafana("grafana", args, base.options(logs))

@@ -1,0 +1,1 @@
+"""Logs: Filebeat to Logstash to Elasticsearch, shown by Kibana."""

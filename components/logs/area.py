@@ -1,0 +1,58 @@
+"""Deploys the logs, from where they end to where they come from: each part finds the one that it sends to."""
+
+from ..elastic import area as elastic
+from ..elastic import users
+from ..elastic.eck_operator import ElasticOperator
+from ..elastic.elasticsearch import Elasticsearch
+from ..foundation.area import Urls
+from ..foundation.base import Base
+from ..metrics.area import Metrics
+from .filebeat import Filebeat, FilebeatArgs
+from .kibana import Kibana, KibanaArgs
+from .log_index import LogIndex, LogIndexArgs
+from .logstash import Alerts, Logstash, LogstashArgs
+
+
+def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) -> Elasticsearch:
+    """Make Elasticsearch, which Grafana and the backups read too, Kibana, the index, Logstash and Filebeat."""
+    settings, logs = base.settings, base.settings.logs
+    elasticsearch = elastic.deploy_elasticsearch(
+        base, operator, name="mangakai-logs", settings=logs.elasticsearch, access=users.logs(base.secrets)
+    )
+    store = elasticsearch.store
+    kibana = Kibana(
+        "kibana",
+        KibanaArgs(placement=base.monitoring, settings=logs.kibana, store=store, url=urls["kibana"]),
+        base.options(elasticsearch),
+    )
+    index = LogIndexArgs(placement=base.monitoring, store=store, retention_days=logs.retention_days)
+    LogIndex("log-index", index, base.options(kibana))
+    transport = base.secrets.derive("filebeat@logstash")
+    logstash = Logstash(
+        "logstash",
+        LogstashArgs(
+            placement=base.monitoring,
+            settings=logs.logstash,
+            store=store,
+            transport=transport,
+            alerts=Alerts(
+                url=metrics.alertmanager.url,
+                authentication=settings.exposure.authentication,
+                cluster=settings.cluster.name,
+            ),
+        ),
+        base.options(elasticsearch, metrics.alertmanager),
+    )
+    Filebeat(
+        "filebeat",
+        FilebeatArgs(
+            placement=base.agents,
+            settings=logs.filebeat,
+            store=store,
+            logstash=logstash.beats,
+            application_namespace=settings.application.namespace,
+            transport=transport,
+        ),
+        base.options(logstash),
+    )
+    return elasticsearch

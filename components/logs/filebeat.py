@@ -1,0 +1,196 @@
+"""Filebeat: on each node, ships the lines of the application's containers to Logstash."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import core
+
+from ..elastic.connection import Store
+from ..foundation.certificate import derived
+from ..foundation.metadata import metadata
+from ..foundation.placement import Placement
+from ..settings.logs import FilebeatSettings
+
+_ACCOUNT = "filebeat"
+_LOGS = "/var/log/containers"
+_CERTIFICATE, _CERTIFICATES = "filebeat-certificate", "/etc/filebeat-certificates"
+# A Python traceback is one event (D-101). What starts one: the date of the guide, nginx or Celery, JSON, uvicorn's
+# level, or the client's address of an access line.
+_MULTILINE = {
+    "multiline": {
+        "type": "pattern",
+        "pattern": r"^\[?\d{4}[-/]\d{2}[-/]\d{2}|^\{|^(?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL): |^[0-9A-Fa-f.:]+ - ",
+        "negate": True,
+        "match": "after",
+    }
+}
+# What an event may be at most, in bytes: the rest of a longer one is cut off, and `log.flags` says so.
+_MESSAGE_MAX_BYTES = 65536
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilebeatArgs:
+    """What Filebeat is told.
+
+    Args:
+        placement: where it runs: it reads the node's files, which `monitoring` forbids.
+        settings: its size.
+        store: the Elasticsearch that the lines end in, which has the version of the Elastic Stack.
+        logstash: host:port of the Beats input.
+        application_namespace: whose containers' lines it ships.
+        transport: the secret from which its certificate comes, as Logstash's does.
+    """
+
+    placement: Placement
+    settings: FilebeatSettings
+    store: Store
+    logstash: str
+    application_namespace: str
+    transport: pulumi.Input[str]
+
+
+class Filebeat(pulumi.ComponentResource):
+    """The Release with the custom resource and its rights."""
+
+    def __init__(self, name: str, args: FilebeatArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Filebeat", name, {}, opts)
+        certificate = core.v1.Secret(
+            _CERTIFICATE,
+            metadata=metadata(_CERTIFICATE, "filebeat", args.placement.namespace),
+            string_data=pulumi.Output.from_input(args.transport).apply(lambda seed: derived(seed, "filebeat")),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        args.placement.charts.release(
+            "filebeat",
+            "eck-beats",
+            args.placement.namespace,
+            _values(args),
+            pulumi.ResourceOptions(parent=self, depends_on=[certificate]),
+        )
+        self.register_outputs({})
+
+
+def render(settings: FilebeatSettings, logstash: str, application_namespace: str) -> dict[str, Any]:
+    """Return filebeat.yml as a mapping."""
+    inputs = [_containers([application_namespace, *settings.namespaces])]
+    if settings.paths:
+        inputs.append(_files(settings.paths))
+    return {
+        "filebeat.inputs": inputs,
+        "processors": [{"add_host_metadata": {"when.not.contains.tags": "forwarded"}}],
+        "output.logstash": {
+            "hosts": [logstash],
+            "ssl": {  # D-094: both sides show a certificate of the same authority
+                "certificate_authorities": [f"{_CERTIFICATES}/ca.crt"],
+                "certificate": f"{_CERTIFICATES}/tls.crt",
+                "key": f"{_CERTIFICATES}/tls.key",
+            },
+        },
+        # What waits for Logstash, which a node must not run out of memory for.
+        "queue.mem": {"events": 2048, "flush.min_events": 512},
+    }
+
+
+def _containers(namespaces: list[str]) -> dict[str, Any]:
+    return {
+        # D-095, D-096: containerd's files, by the input that Filebeat 9 has
+        "type": "filestream",
+        "id": "containers",
+        "paths": [f"{_LOGS}/*_{namespace}_*.log" for namespace in namespaces],
+        "prospector.scanner.symlinks": True,
+        # A file is known by its first bytes: by default 1024, and one that never has so many would never be read. Each
+        # line begins with its nanosecond.
+        "prospector.scanner.fingerprint.length": 64,
+        "message_max_bytes": _MESSAGE_MAX_BYTES,
+        "parsers": [{"container": {}}, _MULTILINE],
+        "processors": [
+            {
+                "add_kubernetes_metadata": {  # once, and no Docker socket (D-097, D-098)
+                    "host": "${NODE_NAME}",
+                    "matchers": [{"logs_path": {"logs_path": f"{_LOGS}/"}}],
+                }
+            },
+            {
+                # D-083, D-084: one name for the service, in one place, for the backend and nginx alike
+                "copy_fields": {
+                    "fields": [{"from": "kubernetes.labels.app_kubernetes_io/name", "to": "service.name"}],
+                    "fail_on_error": False,
+                    "ignore_missing": True,
+                }
+            },
+        ],
+    }
+
+
+def _files(paths: list[str]) -> dict[str, Any]:
+    """Return the input of files of the node (S-079), which hold the backend's lines."""
+    return {
+        "type": "filestream",
+        "id": "files",
+        "paths": paths,
+        "message_max_bytes": _MESSAGE_MAX_BYTES,
+        "parsers": [_MULTILINE],
+        "processors": [{"add_fields": {"target": "service", "fields": {"name": "mangakai-backend"}}}],
+    }
+
+
+def _folders(paths: list[str]) -> list[str]:
+    """Return the folders of the files, each once."""
+    return sorted({str(PurePosixPath(path).parent) for path in paths})
+
+
+def _values(args: FilebeatArgs) -> dict[str, Any]:
+    host_paths = {"varlogcontainers": _LOGS, "varlogpods": "/var/log/pods"}
+    host_paths |= {f"files-{index}": folder for index, folder in enumerate(_folders(args.settings.paths))}
+    return {
+        "fullnameOverride": "filebeat",
+        "type": "filebeat",
+        "version": args.store.version,
+        "config": render(args.settings, args.logstash, args.application_namespace),
+        "daemonSet": {
+            "podTemplate": {
+                "spec": {
+                    "serviceAccountName": _ACCOUNT,
+                    "automountServiceAccountToken": True,
+                    "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
+                    "containers": [
+                        {
+                            "name": "filebeat",
+                            "securityContext": {"runAsUser": 0},
+                            "resources": args.settings.resources.manifest(),
+                            "env": [
+                                {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+                            ],  # D-099
+                            "volumeMounts": [
+                                *(
+                                    {"name": name, "mountPath": path, "readOnly": True}
+                                    for name, path in host_paths.items()
+                                ),
+                                {"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True},
+                            ],
+                        }
+                    ],
+                    "volumes": [
+                        *({"name": name, "hostPath": {"path": path}} for name, path in host_paths.items()),
+                        {"name": "certificates", "secret": {"secretName": _CERTIFICATE}},
+                    ],
+                }
+            }
+        },
+        "serviceAccount": {"name": _ACCOUNT},
+        "clusterRole": {
+            "name": "mangakai-filebeat",
+            "rules": [
+                {"apiGroups": [""], "resources": ["namespaces", "pods", "nodes"], "verbs": ["get", "list", "watch"]},
+                {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "watch"]},
+                {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch"]},
+            ],
+        },
+        "clusterRoleBinding": {
+            "name": "mangakai-filebeat",
+            "subjects": [{"kind": "ServiceAccount", "name": _ACCOUNT}],
+            "roleRef": {"kind": "ClusterRole", "name": "mangakai-filebeat", "apiGroup": "rbac.authorization.k8s.io"},
+        },
+    }

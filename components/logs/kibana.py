@@ -1,0 +1,59 @@
+"""Kibana, in front of the logs (D-105)."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from ..elastic.connection import Store
+from ..foundation.placement import Placement
+from ..foundation.web_interfaces import KIBANA
+from ..settings.logs import KibanaSettings
+
+PORT = KIBANA.port
+CA_SECRET = "kibana-kb-http-certs-public"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KibanaArgs:
+    """What Kibana is told.
+
+    Args:
+        placement: where it runs.
+        settings: its size.
+        store: the Elasticsearch that it shows.
+        url: where people open it.
+    """
+
+    placement: Placement
+    settings: KibanaSettings
+    store: Store
+    url: pulumi.Input[str]
+
+
+def url(namespace: str) -> str:
+    """Return the address for programs in the cluster, as Kibana's certificate has it."""
+    return f"https://kibana-kb-http.{namespace}.svc:{PORT}"
+
+
+class Kibana(pulumi.ComponentResource):
+    """The Release with the custom resource. People log in as `elastic`, or as users they make there."""
+
+    def __init__(self, name: str, args: KibanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Kibana", name, {}, opts)
+        args.placement.charts.release(
+            "kibana",
+            "eck-kibana",
+            args.placement.namespace,
+            {
+                "fullnameOverride": "kibana",
+                "version": args.store.version,
+                "count": args.settings.replicas,
+                "elasticsearchRef": {"name": args.store.cluster},
+                "config": {"server.publicBaseUrl": args.url, "telemetry.enabled": False},
+                "podTemplate": {
+                    "spec": {"containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}]}
+                },
+            },
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})

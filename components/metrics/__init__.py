@@ -1,0 +1,1 @@
+"""Metrics and alerts: rules, scrape jobs, Alertmanager, Prometheus."""

@@ -1,0 +1,113 @@
+"""Alertmanager: its configuration as a ConfigMap, and its Release."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import core
+
+from ..foundation.metadata import metadata
+from ..foundation.names import ALERTMANAGER_SECRETS, WEB_AUTH
+from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_NOBODY, RESTRICTED
+from ..foundation.web_interfaces import ALERTMANAGER
+from ..settings.foundation import ExposureSettings
+from ..settings.metrics import AlertmanagerSettings
+from . import config_reloader
+from .notifications import SECRETS, links, render, templates
+
+CONFIG_MAP = "alertmanager-config"
+PORT = ALERTMANAGER.port
+
+_CONFIG, _WEB = "/etc/alertmanager", "/etc/alertmanager-web"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertmanagerArgs:
+    """What Alertmanager is told.
+
+    Args:
+        placement: where it runs.
+        settings: its size and its receivers.
+        urls: where people open each part, by its name: links in notifications lead there.
+        exposure: whether it asks for a password.
+    """
+
+    placement: Placement
+    settings: AlertmanagerSettings
+    urls: Mapping[str, pulumi.Input[str]]
+    exposure: ExposureSettings
+
+
+class Alertmanager(pulumi.ComponentResource):
+    """The ConfigMap with alertmanager.yml and the templates, and the Release. `url` is for programs in the cluster."""
+
+    url: str
+
+    def __init__(self, name: str, args: AlertmanagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Alertmanager", name, {}, opts)
+        if not args.settings.heartbeat:
+            pulumi.log.warn(
+                "alertmanager.heartbeat is off: nobody is told when Prometheus or Alertmanager itself dies", self
+            )
+        config = core.v1.ConfigMap(
+            CONFIG_MAP,
+            metadata=metadata(CONFIG_MAP, "alertmanager", args.placement.namespace),
+            data={
+                "alertmanager.yml": render(args.settings),
+                **templates(),
+                "links.tmpl": pulumi.Output.all(args.urls["grafana"], args.urls["kibana"]).apply(
+                    lambda urls: links(*urls)
+                ),
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        args.placement.charts.release(
+            "alertmanager",
+            "alertmanager",
+            args.placement.namespace,
+            _values(args),
+            pulumi.ResourceOptions(parent=self, depends_on=[config]),
+        )
+        self.url = f"http://alertmanager.{args.placement.namespace}.svc:{PORT}"
+        self.register_outputs({"url": self.url})
+
+
+def _values(args: AlertmanagerArgs) -> dict[str, Any]:
+    settings = args.settings
+    mount = {"name": "config", "mountPath": _CONFIG, "readOnly": True}
+    web: list[dict[str, Any]] = []
+    if args.exposure.authentication:
+        web = [{"name": "web", "mountPath": _WEB, "readOnly": True}]
+    secret_mounts = [
+        {"name": "secrets", "secretName": ALERTMANAGER_SECRETS, "mountPath": SECRETS, "readOnly": True},
+    ]
+    url = f"@{_WEB}/alertmanager-reloader-arguments" if web else f"--reload-url=http://127.0.0.1:{PORT}/-/reload"
+    reloader = config_reloader.container(url, [_CONFIG], [mount, *web])
+    values: dict[str, Any] = {
+        "fullnameOverride": "alertmanager",
+        "replicaCount": settings.replicas,
+        "baseURL": args.urls["alertmanager"],
+        "config": {"enabled": False},
+        "extraVolumes": [{"name": "config", "configMap": {"name": CONFIG_MAP}}],
+        "extraVolumeMounts": [mount],
+        "persistence": {"size": settings.storage, "storageClass": args.placement.storage_class},
+        "resources": settings.resources.manifest(),
+        "podAntiAffinity": "soft",
+        "automountServiceAccountToken": False,
+        "podSecurityContext": AS_NOBODY,
+        "securityContext": RESTRICTED,
+    }
+    if settings.replicas > 1:
+        values["podDisruptionBudget"] = {"maxUnavailable": 1}
+    if web:
+        secret_mounts.append({"secretName": WEB_AUTH, **web[0]})
+        values["extraArgs"] = {"web.config.file": f"{_WEB}/web-config.yml"}
+        # The probes can send no password that is not in clear in the pod's spec, and the chart's httpGet cannot be
+        # taken away: so they ask the reloader, whose own readiness is that Alertmanager's port is open.
+        values["livenessProbe"] = values["readinessProbe"] = {
+            "httpGet": {"path": "/healthz", "port": config_reloader.PORT}
+        }
+        reloader["readinessProbe"] = {"tcpSocket": {"port": PORT}}
+    return {**values, "extraSecretMounts": secret_mounts, "extraContainers": [reloader]}

@@ -1,0 +1,31 @@
+"""The alert rules as they lie in `rules/`: where an alert's steps are, and where a step's threshold is."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+RULES = Path(__file__).parent.parent.parent / "rules"
+# `> 0.05 # threshold`: PromQL takes the rest of the line for a comment.
+THRESHOLD = re.compile(r"(?<= )\d+(\.\d+)?(?= # threshold$)", re.MULTILINE)
+
+Rule = dict[str, Any]
+
+
+@cache
+def steps() -> dict[str, dict[str, Rule]]:
+    """Return the rules of each alert, by severity: where it has a warning and a critical step, both."""
+    found: dict[str, dict[str, Rule]] = {}
+    for path in sorted(RULES.glob("*.yml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                found.setdefault(rule["alert"], {})[rule["labels"]["severity"]] = rule
+    return found
+
+
+def threshold(rule: Rule) -> float | None:
+    """Return the number that a rule compares with, or None where it has no threshold."""
+    found = THRESHOLD.search(rule["expr"])
+    return float(found[0]) if found else None

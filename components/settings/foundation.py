@@ -1,0 +1,113 @@
+"""Settings of what lies under the stack: the cluster, its storage, its load balancers, the charts."""
+
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .types import Cidr, Https, Model, Name
+
+
+class ClusterSettings(Model):
+    """The cluster that this stack belongs to; the program refuses to touch another one.
+
+    `name` and `region` become Prometheus' external labels (S-011, S-012). `admission_webhooks` is for a cluster
+    whose API server cannot reach Services, as the sandbox: the operators then come without their webhooks.
+    """
+
+    name: Name
+    region: Name
+    context: str
+    server: Https
+    admission_webhooks: bool = True
+
+
+class StorageSettings(Model):
+    """Volumes. With `keep_data`, `pulumi destroy` leaves the namespace and its volumes, and a later `up` takes them."""
+
+    storage_class: Name = "gp3"
+    keep_data: bool = True
+
+
+class DomainSettings(Model):
+    """A domain whose names lead to the load balancers, and the Route 53 zone that has it.
+
+    The zone is told, not looked up, so that a preview asks AWS nothing. ACM takes 64 characters, with `*.` before them.
+    """
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$",
+            max_length=62,
+            json_schema_extra={"allowed": "a domain such as monitoring.example.com"},
+        ),
+    ]
+    zone_id: Annotated[
+        str,
+        Field(pattern=r"^Z[A-Z0-9]{1,31}$", json_schema_extra={"allowed": "the id of a Route 53 zone: Z and more"}),
+    ]
+
+
+class ExposureSettings(Model):
+    """Load balancers in front of the web interfaces, and who may pass.
+
+    `load_balancer` says what makes them: the AWS Load Balancer Controller, or whatever the cluster has (`generic`).
+    Without `source_ranges` an internal one of AWS admits the private networks of a VPC, and a generic one everybody who
+    reaches it: which networks those are only its owner knows, and kube-proxy drops the rest without a word.
+    """
+
+    load_balancer: Literal["aws", "generic"] = "aws"
+    scheme: Literal["internal", "internet-facing"] = "internal"
+    source_ranges: list[Cidr] | None = None
+    certificate_arn: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+$",
+                json_schema_extra={"allowed": "the ARN of an ACM certificate"},
+            ),
+        ]
+        | None
+    ) = None
+    domain: DomainSettings | None = None
+    authentication: bool = True
+    jaeger: bool = False
+
+    @property
+    def admitted(self) -> list[str] | None:
+        """The networks that may connect, None where it is everybody."""
+        if self.source_ranges is None and self.load_balancer == "aws":
+            return ["10.0.0.0/8"]
+        return self.source_ranges
+
+    @model_validator(mode="after")
+    def _one_certificate(self) -> "ExposureSettings":
+        if self.domain and self.certificate_arn:
+            raise ValueError("domain brings a certificate of its own: remove certificateArn, or domain")
+        if self.domain and self.load_balancer != "aws":
+            raise ValueError(f"domain needs loadBalancer aws: {self.load_balancer} ones take no certificate of ACM")
+        return self
+
+    @model_validator(mode="after")
+    def _internet_is_fenced(self) -> "ExposureSettings":
+        if self.scheme == "internal":
+            return self
+        if not self.source_ranges or any(ip_network(cidr).prefixlen == 0 for cidr in self.source_ranges):
+            raise ValueError(
+                "scheme internet-facing needs sourceRanges that name networks: "
+                "without them anyone on the internet may try the login; list your office's or VPN's CIDRs"
+            )
+        if not self.authentication:
+            raise ValueError("scheme internet-facing needs authentication: true")
+        return self
+
+
+class ChartsSettings(Model):
+    """Where the chart archives lie, relative to the project: an absolute path would differ from machine to machine.
+
+    `timeout_seconds` is how long an install or upgrade may take until it is ready.
+    """
+
+    directory: str = ".charts"
+    timeout_seconds: Annotated[int, Field(ge=10, le=3600)] = 600

@@ -1,0 +1,1 @@
+"""Traces: Jaeger, and the Elasticsearch that it writes to."""

@@ -1,0 +1,231 @@
+"""Jaeger: the operator with its certificate, and the custom resource that it turns into collector and query.
+
+Jaeger v1 and its operator have reached their end of life (D-106); they are what was asked for, with the last images,
+and lie in this file alone, so that Jaeger v2 can take their place (H-012).
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import apiextensions, core, rbac
+
+from ..elastic.connection import Store
+from ..foundation.certificate import self_signed
+from ..foundation.metadata import metadata
+from ..foundation.names import MONITORING
+from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
+from ..foundation.rollout_status import ANNOTATION, RolloutStatus, RolloutStatusArgs
+from ..foundation.web_interfaces import JAEGER
+from ..settings.traces import TracesSettings
+
+NAME = "mangakai-jaeger"
+PORT = JAEGER.port
+
+# renovate: datasource=docker depName=jaegertracing/jaeger-collector
+_VERSION = "1.76.0"
+# renovate: datasource=docker depName=jaegertracing/jaeger-operator
+_OPERATOR_VERSION = "1.65.0"
+_OPERATOR = "jaeger-operator"
+_CERTIFICATE = f"{_OPERATOR}-service-cert"
+_STORAGE_SECRET = f"{NAME}-elasticsearch"
+_CA = "/etc/elasticsearch/certificates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JaegerArgs:
+    """What Jaeger is told.
+
+    Args:
+        placement: where it runs (D-112).
+        settings: its size.
+        sample_ratio: the share of requests that whoever asks Jaeger how to sample is told to trace.
+        store: the Elasticsearch that holds the spans.
+        storage: what must be up before Jaeger itself; its operator need not wait for that.
+    """
+
+    placement: Placement
+    settings: TracesSettings
+    sample_ratio: float
+    store: Store
+    storage: pulumi.Resource
+
+
+class Jaeger(pulumi.ComponentResource):
+    """The operator, and the custom resource `mangakai-jaeger`. `query` and `otlp` are for programs in the cluster."""
+
+    query: str
+    otlp: str
+
+    def __init__(self, name: str, args: JaegerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mangakai:monitoring:Jaeger", name, {}, opts)
+        cert_manager = args.settings.cert_manager == "existing"
+        needed = [*self._rights(args), *([] if cert_manager else [self._certificate(args)])]
+        operator = args.placement.charts.release(
+            _OPERATOR,
+            "jaeger-operator",
+            args.placement.namespace,
+            _operator_values(cert_manager),
+            pulumi.ResourceOptions(parent=self, depends_on=needed),
+        )
+        login = core.v1.Secret(
+            _STORAGE_SECRET,
+            metadata=metadata(_STORAGE_SECRET, "jaeger", args.placement.namespace),
+            string_data={"ES_USERNAME": args.store.username, "ES_PASSWORD": args.store.password},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        jaeger_spec = spec(args.settings, args.sample_ratio, args.store.url, args.store.ca_secret, args.store.nodes)
+        custom_resource = apiextensions.CustomResource(
+            NAME,
+            api_version="jaegertracing.io/v1",
+            kind="Jaeger",
+            metadata=metadata(
+                NAME,
+                "jaeger",
+                args.placement.namespace,
+                annotations={
+                    # The operator writes its defaults into the spec; ours win.
+                    "pulumi.com/patchForce": "true",
+                    "pulumi.com/waitFor": "jsonpath={.status.phase}=Running",
+                },
+            ),
+            spec=jaeger_spec,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, args.storage]),
+        )
+        # The operator says Running as soon as a Deployment has as many ready pods as pods, of which a new one has none
+        # (waitForStability in pkg/controller/jaeger/deployment.go).
+        rollout = RolloutStatusArgs(
+            context=args.placement.charts.context,
+            namespace=args.placement.namespace,
+            instance=NAME,
+            deployments=[f"{NAME}-collector", f"{NAME}-query"],
+            configuration=jaeger_spec["annotations"][ANNOTATION],
+            generation=custom_resource.metadata.apply(  # type: ignore[attr-defined]
+                lambda metadata: metadata.get("generation", 0)
+            ),
+            timeout_seconds=args.placement.charts.timeout_seconds,
+        )
+        RolloutStatus(NAME, rollout, pulumi.ResourceOptions(parent=self, depends_on=[custom_resource]))
+        self.query = f"http://{NAME}-query.{args.placement.namespace}.svc:{PORT}"
+        self.otlp = f"http://{NAME}-collector.{args.placement.namespace}.svc:4318"
+        self.register_outputs({"query": self.query, "otlp": self.otlp})
+
+    def _rights(self, args: JaegerArgs) -> list[pulumi.Resource]:
+        """Return the right without which the operator never starts to work, and which a Role cannot give.
+
+        Source: detectDefaultIngressClass in pkg/autodetect/main.go of the operator 1.65.0.
+        """
+        name = f"mangakai-{_OPERATOR}"
+        role = rbac.v1.ClusterRole(
+            name,
+            metadata=metadata(name, "jaeger"),
+            rules=[
+                {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get", "list", "watch"]}
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        binding = rbac.v1.ClusterRoleBinding(
+            name,
+            metadata=metadata(name, "jaeger"),
+            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            subjects=[{"kind": "ServiceAccount", "name": _OPERATOR, "namespace": args.placement.namespace}],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
+        )
+        return [role, binding]
+
+    def _certificate(self, args: JaegerArgs) -> core.v1.Secret:
+        """Return the TLS Secret of the operator's webhook server, which it starts whether or not anybody calls it."""
+        pair = self_signed(f"jaeger-operator-webhook-service.{MONITORING}.svc")
+        return core.v1.Secret(
+            _CERTIFICATE,
+            metadata=metadata(_CERTIFICATE, "jaeger", args.placement.namespace),
+            type="kubernetes.io/tls",
+            string_data={key: pulumi.Output.secret(text) for key, text in pair.items()},
+            # A new pair in each run; the first one stays.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["stringData", "data"]),
+        )
+
+
+def _operator_values(cert_manager: bool) -> dict[str, Any]:
+    return {
+        "image": {"tag": _OPERATOR_VERSION},
+        "certs": {
+            "issuer": {"create": cert_manager},
+            "certificate": {"create": cert_manager, "secretName": _CERTIFICATE},
+        },
+        "webhooks": {
+            "mutatingWebhook": {"create": cert_manager},
+            "validatingWebhook": {"create": cert_manager},
+        },
+        # It keeps what it watches of the namespace, Secrets and Deployments among it, in memory.
+        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": NON_ROOT,
+        "containerSecurityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+
+
+def spec(
+    settings: TracesSettings, sample_ratio: float, elasticsearch: str, ca_secret: str, nodes: int
+) -> dict[str, Any]:
+    """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
+
+    The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own. An annotation of
+    the pods changes with the spec: so each change reaches them, which read their sampling ratio at their start only.
+    """
+    said = _spec(settings, sample_ratio, elasticsearch, ca_secret, nodes)
+    configuration = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+    return {**said, "annotations": {ANNOTATION: configuration}}
+
+
+def _spec(
+    settings: TracesSettings, sample_ratio: float, elasticsearch: str, ca_secret: str, nodes: int
+) -> dict[str, Any]:
+    return {
+        "strategy": "production",
+        "storage": {
+            "type": "elasticsearch",
+            "secretName": _STORAGE_SECRET,
+            "options": {
+                "es": {
+                    "server-urls": elasticsearch,
+                    "index-prefix": "mangakai",
+                    "num-replicas": 1 if nodes > 1 else 0,
+                    "tls": {"enabled": True, "ca": f"{_CA}/ca.crt"},
+                }
+            },
+            # The job that would compute them cannot verify a private CA.
+            "dependencies": {"enabled": False},
+            "esIndexCleaner": {  # D-111
+                "enabled": True,
+                "numberOfDays": settings.retention_days,
+                "schedule": "55 23 * * *",
+                "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",
+                "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+                "containerSecurityContext": RESTRICTED,
+            },
+        },
+        "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": sample_ratio}}},
+        "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": ca_secret}}],
+        "volumeMounts": [{"name": "elasticsearch-ca", "mountPath": _CA, "readOnly": True}],
+        "securityContext": AS_NOBODY,
+        "containerSecurityContext": RESTRICTED,
+        "collector": {
+            "replicas": settings.collector.replicas,
+            # Else each change stops all replicas at once.
+            "strategy": {"type": "RollingUpdate"},
+            "image": f"jaegertracing/jaeger-collector:{_VERSION}",
+            "resources": settings.collector.resources.manifest(),
+        },
+        "query": {
+            "replicas": settings.query.replicas,
+            "strategy": {"type": "RollingUpdate"},
+            "image": f"jaegertracing/jaeger-query:{_VERSION}",
+            # Else the operator looks for an agent, which Jaeger no longer has.
+            "tracingEnabled": False,
+            "resources": settings.query.resources.manifest(),
+        },
+        "ingress": {"enabled": False},
+    }
