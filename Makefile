@@ -57,16 +57,16 @@ charts: .venv/runtime ## download the chart archives into .charts/, digests chec
 	@$(IN_VENV) operations.charts
 
 charts-check: .venv/runtime ## prove our chart values and stand-ins against official archives [CHARTS=.charts]
-	@$(IN_VENV) operations.charts_check $(if $(CHARTS),--charts $(CHARTS))
+	@$(IN_VENV) development.charts_check $(if $(CHARTS),--charts $(CHARTS))
 
 bench: .venv/runtime ## measure how long the engine takes with this program, on a cluster of its own
-	@$(IN_VENV) sandbox.bench
+	@$(IN_VENV) development.bench
 
 docs: .venv/runtime ## write the parts of docs/ that are generated
-	@$(IN_VENV) operations.docs
+	@$(IN_VENV) development.docs
 
 check: .venv/development ## format, lint, types, generated documents, shell and Makefile
-	@$(IN_VENV) operations.check
+	@$(IN_VENV) development.check
 
 test: .venv/development ## every test, building and starting what they need
 	@$(IN_VENV) pytest -m 'not built' tests/unit tests/aws

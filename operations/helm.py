@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.programs import HELM, KUBE_APISERVER
+from operations.cache import cache
+
+# What charts are told that the cluster is: the sandbox's, and near to EKS's.
+KUBERNETES = "1.36.3"
 
 
 class HelmError(Exception):
@@ -28,7 +31,7 @@ def helm(
     Raises:
         HelmError: there is no Helm, or it fails.
     """
-    program = str(HELM.path) if HELM.path.exists() else shutil.which("helm")
+    program = _built() or shutil.which("helm")
     if program is None:
         raise HelmError(
             "there is no helm: install it (https://helm.sh/docs/intro/install/), "
@@ -40,6 +43,12 @@ def helm(
     if done.returncode:
         raise HelmError(done.stderr.strip())
     return done.stdout
+
+
+def _built() -> str | None:
+    """Return the Helm that the sandbox has built, the newest if there are several."""
+    found = sorted((cache() / "programs").glob("helm-*/helm"), key=lambda path: path.stat().st_mtime)
+    return str(found[-1]) if found else None
 
 
 def template(
@@ -59,5 +68,5 @@ def template(
         HelmError: there is no Helm, or the chart refuses the values.
     """
     # Helm built as a library of the provider takes itself for a client of Kubernetes 1.20, which charts refuse.
-    where = ["--namespace", namespace, "--kube-version", KUBE_APISERVER.version]
+    where = ["--namespace", namespace, "--kube-version", KUBERNETES]
     return helm("template", name, str(chart), *where, *more, "--values", "-", text=json.dumps(values), root=root)

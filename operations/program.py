@@ -24,7 +24,7 @@ from pulumi.runtime.stack import wait_for_rpcs
 
 from components.foundation.chart_pins import PINS, archive
 from components.settings import PROJECT, secrets
-from sandbox import aws_echo
+from operations import aws_outputs
 
 # What the stacks of EKS say of their account.
 ACCOUNT = {"region": "ap-southeast-1", "allowedAccountIds": ["111122223333"]}
@@ -57,7 +57,7 @@ class Answers(Mocks):
             outputs["status"] = {"loadBalancer": {"ingress": [{"hostname": f"{args.name}.example.com"}]}}
         if args.typ.startswith("aws:"):
             urn = f"urn:pulumi:test::{PROJECT}::{args.typ}::{args.name}"
-            return aws_echo.made_up_id(urn, outputs), aws_echo.outputs(urn, outputs, ACCOUNT, preview=False)
+            return aws_outputs.made_up_id(urn, outputs), aws_outputs.outputs(urn, outputs, ACCOUNT, preview=False)
         return f"{args.name}-id", outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.programs import ECK_OPERATOR, JAEGER_OPERATOR, KWOK, Program, cache
+from operations.cache import cache
+from sandbox.programs import ECK_OPERATOR, JAEGER_OPERATOR, KWOK, Program
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The sandbox's AWS: a Pulumi provider that keeps nothing and creates nothing.
 
 It answers with the inputs, made-up ids and ARNs, so that the real engine can preview and bring up the stacks of staging
-and prod where there is no account. Ids are derived from the resource's URN: the same from run to run.
+and prod where there is no account.
 """
 # ruff: noqa: ARG002, N802 the names and the parameters are those of the engine's calls
 
@@ -10,8 +10,6 @@ import os
 import signal
 import sys
 import time
-import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
@@ -20,90 +18,13 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2, struct_pb2  # type: ignore[import-untyped]
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
-from pulumi.runtime.rpc import UNKNOWN
 
-Properties = dict[str, Any]
+from operations.aws_outputs import Properties, made_up_id, outputs
+
 NOTICE = (
     "this is the sandbox's echo of AWS, not AWS: it answers with the inputs and made-up ids, and creates nothing. "
     "Only a real `pulumi up` against an account shows whether AWS accepts them"
 )
-
-
-def _key(name: str, _: Properties, region: str, account: str) -> Properties:
-    return {"keyId": name, "arn": f"arn:aws:kms:{region}:{account}:key/{name}"}
-
-
-def _alias(_: str, inputs: Properties, region: str, account: str) -> Properties:
-    target = inputs.get("targetKeyId")
-    return {
-        "arn": f"arn:aws:kms:{region}:{account}:{inputs.get('name')}",
-        "targetKeyArn": f"arn:aws:kms:{region}:{account}:key/{target}",
-    }
-
-
-def _bucket(name: str, _: Properties, region: str, __: str) -> Properties:
-    return {
-        "bucket": name,
-        "arn": f"arn:aws:s3:::{name}",
-        "bucketDomainName": f"{name}.s3.amazonaws.com",
-        "bucketRegionalDomainName": f"{name}.s3.{region}.amazonaws.com",
-        "region": region,
-    }
-
-
-def _role(name: str, _: Properties, __: str, account: str) -> Properties:
-    return {"name": name, "arn": f"arn:aws:iam::{account}:role/{name}"}
-
-
-def _certificate(name: str, inputs: Properties, region: str, account: str) -> Properties:
-    # The record that proves `*.d` is the one that proves d, below d.
-    domain = inputs.get("domainName", "")
-    proof = f"_{uuid.uuid5(uuid.NAMESPACE_DNS, account + domain).hex}"
-    option = {
-        "domainName": domain,
-        "resourceRecordName": f"{proof}.{domain.removeprefix('*.')}.",
-        "resourceRecordType": "CNAME",
-        "resourceRecordValue": f"{proof}.acm-validations.aws.",
-    }
-    return {"arn": f"arn:aws:acm:{region}:{account}:certificate/{name}", "domainValidationOptions": [option]}
-
-
-def _record(_: str, inputs: Properties, __: str, ___: str) -> Properties:
-    return {"fqdn": str(inputs.get("name", "")).removesuffix(".")}
-
-
-# What AWS itself adds to the inputs, by type; every other type adds nothing.
-COMPUTED: dict[str, Callable[[str, Properties, str, str], Properties]] = {
-    "aws:kms/key:Key": _key,
-    "aws:kms/alias:Alias": _alias,
-    "aws:s3/bucket:Bucket": _bucket,
-    "aws:iam/role:Role": _role,
-    "aws:acm/certificate:Certificate": _certificate,
-    "aws:route53/record:Record": _record,
-}
-TAGGED = {"aws:kms/key:Key", "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:acm/certificate:Certificate"}
-
-
-def made_up_id(urn: str, inputs: Properties) -> str:
-    """Return the id of a resource: its name where AWS takes the name for it, else one derived from the URN."""
-    identity = uuid.uuid5(uuid.NAMESPACE_URL, urn)
-    if prefix := inputs.get("bucketPrefix"):
-        return f"{prefix}{identity.hex[:12]}"
-    return str(inputs.get("bucket") or inputs.get("name") or identity)
-
-
-def outputs(urn: str, inputs: Properties, config: Properties, preview: bool) -> Properties:
-    """Return what AWS would answer: the inputs and what it computes, which a preview does not know yet."""
-    kind = urn.split("::")[2].rsplit("$", 1)[-1]
-    computed: Properties = {}
-    if kind in COMPUTED:
-        account = (config.get("allowedAccountIds") or ["000000000000"])[0]
-        computed = COMPUTED[kind](made_up_id(urn, inputs), inputs, config.get("region", "us-east-1"), account)
-    if preview:
-        computed = {name: inputs.get(name, UNKNOWN) for name in computed}
-    if kind in TAGGED:
-        computed["tagsAll"] = {**config.get("defaultTags", {}).get("tags", {}), **inputs.get("tags", {})}
-    return {**inputs, **computed}
 
 
 def changed(old: Properties, new: Properties, ignored: list[str]) -> list[str]:

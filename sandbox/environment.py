@@ -66,7 +66,8 @@ def install(sandbox: Sandbox) -> None:
     _link(PROVIDER.path, provider)
     _write_launcher(sandbox, kubernetes, [provider])
     echo = plugins / f"resource-aws-v{version('pulumi-aws')}" / "pulumi-resource-aws"
-    _write_launcher(sandbox, echo, _python("aws_echo.py"))
+    # What AWS would answer, `operations` knows: previews without an engine need it too.
+    _write_launcher(sandbox, echo, ["env", f"PYTHONPATH={CHECKOUT}", *_python("aws_echo.py")])
     if not _is_pulumi_installed():
         # A hard link: the CLI takes the language host beside its own file, resolved, and warns of any other.
         _link_hard(PULUMI.path, sandbox.bin / PULUMI.file_name)

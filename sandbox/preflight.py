@@ -7,7 +7,8 @@ import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 
-from sandbox.programs import GOARCH, GOOS, MODULES, cache
+from operations.cache import cache
+from sandbox.programs import GOARCH, GOOS, MODULES
 
 BUILD_DISK = 10_000_000_000
 MEMORY = 4_000_000_000

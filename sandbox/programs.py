@@ -14,18 +14,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from operations.cache import cache
+from operations.helm import KUBERNETES
+
 MODULES = Path(__file__).parent / "programs"
 MINIMUM_PULUMI = (3, 200)
 
 GOOS = platform.system().lower()
 GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-
-
-def cache() -> Path:
-    """Return the folder for what is built once: outside the checkout, so that every clone shares it."""
-    if chosen := os.environ.get("MANGAKAI_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mangakai-monitoring"
 
 
 class Group(StrEnum):
@@ -153,7 +149,7 @@ def _program(group: Group, module: Module, package: str, version: str, name: str
 
 PULUMI = _program(Group.ENGINE, PULUMI_MODULE, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "3.274.1")
 PROVIDER = _program(Group.ENGINE, PROVIDER_MODULE, f"{_PROVIDER}/cmd/pulumi-resource-kubernetes", "4.25.0")
-KUBE_APISERVER = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-apiserver", "1.36.3")
+KUBE_APISERVER = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES)
 KUBE_CONTROLLER_MANAGER = _program(
     Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-controller-manager", "1.36.3"
 )

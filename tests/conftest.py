@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from operations.docs import requirements
+from development.docs import requirements
 from tests.program import ROOT
 
 pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))

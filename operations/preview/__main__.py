@@ -13,14 +13,13 @@ import sys
 from pathlib import Path
 
 from operations.preview.show import between, deployed
-from sandbox.layout import Sandbox
 
 _ROOT = Path(__file__).parent.parent.parent
 
 
 def _charts() -> Path:
     """Return where the chart archives lie: those that `make charts` downloaded, or else the sandbox's."""
-    official, stand_ins = _ROOT / ".charts", Sandbox().directory / "charts"
+    official, stand_ins = _ROOT / ".charts", _ROOT / ".sandbox" / "charts"
     return stand_ins if stand_ins.is_dir() and not official.is_dir() else official
 
 

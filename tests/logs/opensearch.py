@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.programs import cache
+from operations.cache import cache
 from sandbox.progress import Progress
 
 HERE = Path(__file__).parent

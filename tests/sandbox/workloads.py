@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from operations.workload_rules import broken
+from development.workload_rules import broken
 from tests.sandbox.conftest import Api
 
 NAMESPACES = ("monitoring", "monitoring-agents", "mangakai-prod")

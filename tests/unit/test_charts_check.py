@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from components.foundation.chart_pins import Chart
-from operations import charts_check
-from operations.charts_check import Release, ignored_values
+from development import charts_check
+from development.charts_check import Release, ignored_values
+from development.stand_in_diff import Difference, Meant
 from operations.helm import helm
-from operations.stand_in_diff import Difference, Meant
 
 
 @pytest.mark.built

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from operations.docs import __main__ as program
-from operations.docs import pages, requirements, settings
+from development.docs import __main__ as program
+from development.docs import pages, requirements, settings
 from tests.conftest import not_collected, unproven
 from tests.program import ROOT
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from development.stand_in_diff import Difference, differences
 from operations import manifest_diff
 from operations.manifest_diff import fields, read
-from operations.stand_in_diff import Difference, differences
 
 STATEFUL_SET = """
 apiVersion: apps/v1

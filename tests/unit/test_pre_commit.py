@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from operations.check import checks
+from development.check import checks
 from tests.program import ROOT
 
 

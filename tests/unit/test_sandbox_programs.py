@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.cache import cache
 from sandbox import artifacts, build, preflight, programs
 from sandbox.programs import PROGRAMS, Group, Module
 
@@ -72,7 +73,7 @@ def test_a_path_changes_with_go_mod_and_flags(tmp_path: Path, monkeypatch: pytes
 def test_cache(variables: Mapping[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert programs.cache() == Path(expected)
+    assert cache() == Path(expected)
 
 
 @pytest.mark.parametrize(

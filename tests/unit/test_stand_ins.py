@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from components.foundation.chart_pins import PINS, archive
-from operations.charts_check import STACKS, Release, objects_of, releases_of
+from development.charts_check import STACKS, Release, objects_of, releases_of
 from operations.manifest_diff import fields, read
 from sandbox import artifacts, stand_ins
 from sandbox.build import BuildError

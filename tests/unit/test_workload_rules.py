@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from components.foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
-from operations.workload_rules import EXCEPTIONS, Broken, Excuse, broken
-from operations.workload_rules.images import IMAGES, repository
-from operations.workload_rules.signals import ENDING
+from development.workload_rules import EXCEPTIONS, Broken, Excuse, broken
+from development.workload_rules.images import IMAGES, repository
+from development.workload_rules.signals import ENDING
 from tests.program import ROOT, run
 from tests.unit.workload_objects import (
     BREAKING,

@@ -21,7 +21,8 @@ def checks() -> dict[str, list[str]]:
         "format": [*python, "ruff", "format", "--check", "."],
         "lint": [*python, "ruff", "check", "."],
         "types": [*python, "mypy"],
-        "docs": [*python, "operations.docs", "--check"],
+        "imports": [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        "docs": [*python, "development.docs", "--check"],
         "shell": [str(Path(sys.executable).parent / "shellcheck"), *map(str, _shell_scripts())],
         # Each verb's recipe is expanded, not run: an undefined variable or a missing prerequisite is an error.
         "makefile": ["make", "--warn-undefined-variables", "--dry-run", "--no-print-directory", *targets],

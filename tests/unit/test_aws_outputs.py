@@ -3,7 +3,8 @@
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from sandbox.aws_echo import Properties, changed, made_up_id, outputs
+from operations.aws_outputs import Properties, made_up_id, outputs
+from sandbox.aws_echo import changed
 
 CONFIG: Properties = {
     "region": "ap-southeast-1",

@@ -30,7 +30,7 @@ def broken_by(template: Template) -> Iterator[Broken]:
                 container.where,
                 why,
                 "Handle SIGTERM, or exec a program that does; then list it with its test in "
-                "operations/workload_rules/signals.py",
+                "development/workload_rules/signals.py",
             )
 
 
@@ -51,7 +51,7 @@ def _image(container: Container) -> Iterator[Broken]:
             container.where,
             f"nobody has looked up which user {container.spec.get('image') or 'an image without a name'} runs as, "
             "and whether it ends on SIGTERM",
-            "Read its Dockerfile and add it to operations/workload_rules/images.py",
+            "Read its Dockerfile and add it to development/workload_rules/images.py",
         )
 
 

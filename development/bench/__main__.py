@@ -21,9 +21,9 @@ import yaml
 from kubernetes import client as api
 from kubernetes import config as kubeconfig
 
+from development.bench import grown
+from development.bench.measure import Figure, line, measure
 from sandbox import cluster
-from sandbox.bench import grown
-from sandbox.bench.measure import Figure, line, measure
 from sandbox.environment import environment
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.processes import SandboxError

@@ -57,5 +57,5 @@ def _stale(excuse: Excuse) -> Broken:
         "stale-exception",
         excuse.object,
         f"nothing breaks the rule {excuse.rule} there any more ({excuse.reason})",
-        "Take the exception out of operations/workload_rules/exceptions.py",
+        "Take the exception out of development/workload_rules/exceptions.py",
     )

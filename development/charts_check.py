@@ -2,7 +2,7 @@
 
 For every Release of every stack: each value that the program sets exists in the official chart (without it the chart
 renders something else; or it is the chart's default, and another value renders something else), and the sandbox's
-stand-in renders the same objects, in all that an API server and a kubelet act on: `operations/stand_in_diff.py` has
+stand-in renders the same objects, in all that an API server and a kubelet act on: `development/stand_in_diff.py` has
 what is meant to differ, and an exception that excuses nothing is a problem itself.
 
 Exit statuses: 0 both hold, 1 something does not, 2 it could not be checked, 130 interrupted.
@@ -25,11 +25,11 @@ from typing import Any
 import yaml
 
 from components.foundation.chart_pins import PINS, archive
+from development.stand_in_diff import MEANT, Difference, Meant, differences
+from development.workload_rules import broken
 from operations.helm import HelmError, helm, template
 from operations.manifest_diff import Manifests, read
 from operations.program import configuration, run
-from operations.stand_in_diff import MEANT, Difference, Meant, differences
-from operations.workload_rules import broken
 from sandbox.build import BuildError, ensure
 from sandbox.programs import HELM
 from sandbox.progress import Progress
@@ -113,7 +113,7 @@ def _check_one(
 
 def _stale(exception: Meant) -> Problem:
     text = f"excuses nothing: {exception.field} of {exception.object} ({exception.reason}). Take it away"
-    return Problem("every stack", "an exception in operations/stand_in_diff.py", text)
+    return Problem("every stack", "an exception in development/stand_in_diff.py", text)
 
 
 def objects_of(release: Release, chart: Path) -> Manifests:

@@ -1,0 +1,1 @@
+"""For those who change this project: the checks of charts, pods and rights, the generated documents, the bench."""
