@@ -7,12 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from components.elastic import connection as store
+from components.elastic import connection
 from components.foundation.names import MONITORING
 from components.grafana import grafana
 from components.logs import filebeat, logstash
-from components.metrics import alert_rules, notifications, prometheus
-from components.metrics import scrape_jobs as scrape_configs
+from components.metrics import alert_rules, notifications, prometheus, scrape_jobs
 from components.settings import Settings, SettingsError, read_file
 from components.traces import jaeger
 
@@ -33,7 +32,7 @@ def files(settings: Settings) -> dict[str, str]:
         ),
     }
     folders = {
-        "scrape_configs": scrape_configs.render(application, settings.exposure, settings.aws is not None),
+        "scrape_configs": scrape_jobs.render(application, settings.exposure, settings.aws is not None),
         "rules": alert_rules.render(settings.alerts, application.namespace),
         "templates": {**notifications.templates(), "links.tmpl": notifications.links(GRAFANA_URL, KIBANA_URL)},
         "dashboards": grafana.dashboards(),
@@ -55,7 +54,7 @@ def write(texts: dict[str, str], out: Path) -> None:
 def _jaeger(settings: Settings) -> dict[str, object]:
     cluster = "mangakai-traces"
     nodes, sample_ratio = settings.traces.elasticsearch.nodes, settings.application.open_telemetry.sample_ratio
-    address, ca_secret = store.url(cluster, MONITORING), store.ca_secret(cluster)
+    address, ca_secret = connection.url(cluster, MONITORING), connection.ca_secret(cluster)
     spec = jaeger.spec(settings.traces, sample_ratio, address, ca_secret, nodes)
     return {
         "apiVersion": "jaegertracing.io/v1",

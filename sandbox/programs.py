@@ -18,7 +18,8 @@ from operations.cache import cache
 from operations.helm import KUBERNETES
 
 MODULES = Path(__file__).parent / "programs"
-MINIMUM_PULUMI = (3, 200)
+# Before, not every failure of a provider reaches an error hook, which says why a Release is not ready.
+MINIMUM_PULUMI = (3, 244)
 
 GOOS = platform.system().lower()
 GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

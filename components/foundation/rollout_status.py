@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class RolloutStatus(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: RolloutStatusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        wait = pulumi.ResourceHook(f"{name}-rolled-out", lambda _: _wait(args))
+        # In a thread: the program's event loop has the other resources to register meanwhile.
+        wait = pulumi.ResourceHook(f"{name}-rolled-out", lambda _: asyncio.to_thread(_wait, args))
         hooks = pulumi.ResourceHookBinding(before_create=[wait], before_update=[wait])
         super().__init__(
             "mangakai:monitoring:RolloutStatus",

@@ -53,8 +53,8 @@ class ExposureSettings(Model):
     """Load balancers in front of the web interfaces, and who may pass.
 
     `load_balancer` says what makes them: the AWS Load Balancer Controller, or whatever the cluster has (`generic`).
-    Without `source_ranges` an internal one of AWS admits the private networks of a VPC, and a generic one everybody who
-    reaches it: which networks those are only its owner knows, and kube-proxy drops the rest without a word.
+    Without `source_ranges` one of AWS admits 10.0.0.0/8, and a generic one everybody who reaches it: which networks
+    those are only its owner knows, and kube-proxy drops the rest without a word.
     """
 
     load_balancer: Literal["aws", "generic"] = "aws"

@@ -16,7 +16,7 @@ from typing import Any
 
 from operations.preview.steps import RELEASE, PreviewError, Step, masked, secret_changes
 
-_RUNNER = Path(__file__).parent.parent / "program.py"
+_RUNNER = Path("operations") / "program.py"
 # What the provider makes anew for a change, beside names and namespaces: pulumi-kubernetes, provider/diff.go.
 _REPLACED: dict[str, tuple[str, ...]] = {
     "Job": ("spec.selector", "spec.template"),
@@ -69,8 +69,8 @@ def _git(root: Path, *arguments: str) -> None:
 
 
 def _start(tree: Path, stack: str) -> subprocess.Popen[str]:
-    """Start the program of a tree beside this one: only that tree is on its import path."""
-    command = [sys.executable, "-P", str(_RUNNER), stack]
+    """Start the program of a tree, by its own runner: what the one of another tree imports may not be there."""
+    command = [sys.executable, "-P", str(tree / _RUNNER), stack]
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
         command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -93,6 +93,17 @@ def test_nothing(tree: Tree) -> None:
     assert tree.golden(0, "Stack prod, against HEAD: nothing changes.") == ""
 
 
+def test_a_module_that_moved(tree: Tree) -> None:
+    """Of the base and of this checkout, neither imports what only the other one has."""
+    tree.git("mv", "operations/aws_outputs.py", "operations/aws_answers.py")
+    tree.replace(
+        "operations/program.py",
+        "from operations import aws_outputs\n",
+        "from operations import aws_answers as aws_outputs\n",
+    )
+    assert tree.golden(0, "Stack prod, against HEAD: nothing changes.") == ""
+
+
 def test_a_threshold(tree: Tree) -> None:
     tree.replace("rules/application.yml", "> 0.05 # threshold", "> 0.06 # threshold")
     details = tree.golden(0, "Stack prod, against HEAD: 1 changed.")

@@ -78,7 +78,7 @@ def test_cache(variables: Mapping[str, str], expected: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("version", "host", "taken"),
-    [("v3.200.0", True, True), ("v3.199.9", True, False), ("v2.900.0", True, False), ("v3.274.1", False, False)],
+    [("v3.244.0", True, True), ("v3.243.9", True, False), ("v2.900.0", True, False), ("v3.274.1", False, False)],
 )
 def test_an_installed_pulumi(
     version: str, host: bool, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
