@@ -91,7 +91,7 @@ def test_every_release_is_named_pinned_and_bounded(stack: Run) -> None:
         chart = Path(release.inputs["chart"]).name.rsplit("-", 1)[0]
         assert release.inputs["name"] == release.name
         assert release.inputs["version"] == PINS[chart].version
-        assert 0 < release.inputs["timeout"] <= 900
+        assert 0 < release.inputs["timeout"] <= 1800
         assert release.inputs["cleanupOnFail"] is True
         assert release.inputs["maxHistory"] > 0
         assert release.inputs["createNamespace"] is False
