@@ -113,32 +113,45 @@ def fields(one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
     An item of a list is named by its own name or its mountPath, and a list whose items have neither is one value. Named
     items in another order are a difference of the list, in these names.
     """
-    yield from _compare(_object(one), _object(other), "")
+    yield from _compare(_object(one), _object(other), (one, other), "")
 
 
-def _compare(one: Any, other: Any, field: str) -> Iterator[tuple[str, Any, Any]]:
+def _compare(one: Any, other: Any, written: tuple[Any, Any], field: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield how two normal forms differ; `written` is what they were made of."""
     if isinstance(one, dict) and isinstance(other, dict):
+        first, second = (each if isinstance(each, dict) else {} for each in written)
         for key in sorted({*one, *other}):
-            yield from _compare(one.get(key), other.get(key), f"{field}.{key}" if field else key)
-    elif named := _named(one, other):
-        yield from _compare(*named, field)
-        first, second = ([key for key in items if key in named[0] and key in named[1]] for items in named)
-        if first != second:
-            yield field, first, second
+            path = f"{field}.{key}" if field else key
+            yield from _compare(one.get(key), other.get(key), (first.get(key), second.get(key)), path)
+    elif key := _name_of(one, other):
+        first, second = _by_name(one, key), _by_name(other, key)
+        yield from _compare(first, second, (_by_name(written[0], key), _by_name(written[1], key)), field)
+        before, after = [name for name in first if name in second], [name for name in second if name in first]
+        if before != after:
+            yield field, before, after
     elif one != other and not (_QUANTITY.fullmatch(field) and _amount(one) == _amount(other)):
-        yield field, one, other
+        yield field, _shown(one, written[0]), _shown(other, written[1])
 
 
-def _named(one: Any, other: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return two lists of objects as mappings by what names each item; None where nothing does."""
+def _shown(normal: Any, written: Any) -> Any:
+    """Return a value as it differs; a default, which has no normal form, as it is written."""
+    return written if normal is None and not isinstance(written, dict | list) else normal
+
+
+def _name_of(one: Any, other: Any) -> str:
+    """Return the key that names each item of two lists of objects; "" where none does."""
     if not (isinstance(one, list) and isinstance(other, list)):
-        return None
+        return ""
     if not all(isinstance(item, dict) for item in (*one, *other)):
-        return None
+        return ""
     for key in ("mountPath", "name"):
         if all(len({item.get(key) for item in items} - {None}) == len(items) for items in (one, other)):
-            return {item[key]: item for item in one}, {item[key]: item for item in other}
-    return None
+            return key
+    return ""
+
+
+def _by_name(items: Any, key: str) -> dict[str, Any]:
+    return {item[key]: item for item in items or [] if isinstance(item, dict) and key in item}
 
 
 def _amount(quantity: Any) -> Hashable:

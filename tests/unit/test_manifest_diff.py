@@ -290,3 +290,16 @@ def test_an_object_that_only_one_has_is_one_difference() -> None:
         "Deployment here/two (apps/v1): only the official chart has it",
         "ReplicaSet here/two (apps/v1): only the stand-in has it",
     ]
+
+
+def test_a_default_that_is_written_is_told_as_what_was_there() -> None:
+    """Else 1 -> 2 replicas reads as 2 that are new."""
+    one, two = ({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": count}} for count in (1, 2))
+    assert list(fields(one, two)) == [("spec.replicas", 1, 2)]
+    assert list(fields(two, one)) == [("spec.replicas", 2, 1)]
+    assert list(fields({**one, "spec": {}}, two)) == [("spec.replicas", None, 2)]
+    ports = [
+        {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"name": "a", "port": 1, "protocol": protocol}]}}
+        for protocol in ("TCP", "UDP")
+    ]
+    assert list(fields(*ports)) == [("spec.ports.a.protocol", "TCP", "UDP")]
