@@ -9,6 +9,7 @@ import pytest
 from components.settings import read_file
 from tests.sandbox import backups, elk, jaeger, workloads
 from tests.sandbox.conftest import Api, Project
+from tests.sandbox.workloads import BUILT_IN, BUILT_IN_ROLES
 
 CRDS = {
     # Elastic's charts keep them, so that no cluster of logs goes with its operator.
@@ -41,7 +42,7 @@ def left(api: Api) -> dict[str, set[str]]:
         return {item["metadata"]["name"] for item in api.get(path)["items"]}
 
     def ours(path: str) -> set[str]:
-        return {name for name in names(path) if not name.startswith(("system:", "kube-")) and name not in BUILT_IN}
+        return {name for name in names(path) if not name.startswith(BUILT_IN) and name not in BUILT_IN_ROLES}
 
     return {
         "namespaces": names("/api/v1/namespaces") & {"monitoring", "monitoring-agents"},
@@ -50,9 +51,6 @@ def left(api: Api) -> dict[str, set[str]]:
         "storage classes": names("/apis/storage.k8s.io/v1/storageclasses") - {"standard"},
         "Helm records": set(map(str, range(len(api.helm_records())))),
     }
-
-
-BUILT_IN = {"admin", "edit", "view", "cluster-admin"}
 
 
 @pytest.mark.parametrize("on_sandbox", ["staging"], indirect=True)
