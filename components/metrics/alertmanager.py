@@ -77,14 +77,11 @@ class Alertmanager(pulumi.ComponentResource):
 def _values(args: AlertmanagerArgs) -> dict[str, Any]:
     settings = args.settings
     mount = {"name": "config", "mountPath": _CONFIG, "readOnly": True}
-    web: list[dict[str, Any]] = []
-    if args.exposure.authentication:
-        web = [{"name": "web", "mountPath": _WEB, "readOnly": True}]
+    web = [{"name": "web", "mountPath": _WEB, "readOnly": True}] if args.exposure.authentication else []
     secret_mounts = [
         {"name": "secrets", "secretName": ALERTMANAGER_SECRETS, "mountPath": SECRETS, "readOnly": True},
     ]
-    url = f"@{_WEB}/alertmanager-reloader-arguments" if web else f"--reload-url=http://127.0.0.1:{PORT}/-/reload"
-    reloader = config_reloader.container(url, [_CONFIG], [mount, *web])
+    reloader = config_reloader.container("alertmanager", PORT, [_CONFIG], [mount, *web], _WEB if web else None)
     values: dict[str, Any] = {
         "fullnameOverride": "alertmanager",
         "replicaCount": settings.replicas,

@@ -10,21 +10,26 @@ IMAGE = "quay.io/prometheus-operator/prometheus-config-reloader:v0.93.1"
 PORT = 8080
 
 
-def container(reload_url: str, folders: Sequence[str], mounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def container(
+    program: str, port: int, folders: Sequence[str], mounts: Sequence[Mapping[str, Any]], web: str | None
+) -> dict[str, Any]:
     """Return the container of Prometheus' operator project.
 
     The charts' own would take a URL with a password only as an argument, which everybody on the node can read.
 
     Args:
-        reload_url: the flag, or @ and the path of a file with the flag, for a URL that holds a password.
-        folders: what it watches.
-        mounts: where these and the file come from.
+        program: that reads its files again: prometheus or alertmanager.
+        port: where it listens in the pod.
+        folders: what is watched.
+        mounts: where these and `web` come from.
+        web: where the Secret with the password is mounted; None where the program asks for none.
     """
+    url = f"@{web}/{program}-reloader-arguments" if web else f"--reload-url=http://127.0.0.1:{port}/-/reload"
     probe = {"httpGet": {"path": "/healthz", "port": PORT}}
     return {
         "name": "config-reloader",
         "image": IMAGE,
-        "args": [f"--listen-address=:{PORT}", *(f"--watched-dir={folder}" for folder in folders), reload_url],
+        "args": [f"--listen-address=:{PORT}", *(f"--watched-dir={folder}" for folder in folders), url],
         "ports": [{"name": "reloader", "containerPort": PORT}],
         "livenessProbe": probe,
         "readinessProbe": probe,

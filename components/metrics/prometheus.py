@@ -157,17 +157,13 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containerSecurityContext": RESTRICTED,
     }
-    reload_url, web = f"--reload-url=http://127.0.0.1:{PORT}/-/reload", list[dict[str, Any]]()
+    web = [{"name": "web", "mountPath": _WEB, "readOnly": True}] if args.exposure.authentication else []
     sidecars: dict[str, dict[str, Any] | str] = {}
     mounts: list[dict[str, Any]] = []
     if settings.replicas > 1:
         server["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": 1}
-    if args.exposure.authentication:
+    if web:
         server["extraArgs"]["web.config.file"] = f"{_WEB}/web-config.yml"
-        reload_url, web = (
-            f"@{_WEB}/prometheus-reloader-arguments",
-            [{"name": "web", "mountPath": _WEB, "readOnly": True}],
-        )
         mounts.append({"secretName": WEB_AUTH, **web[0]})
         # The chart's probes could send a password only in clear in the pod's spec.
         server["tcpSocketProbeEnabled"] = True
@@ -188,7 +184,8 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
     config = {"name": "config-volume", "mountPath": "/etc/config", "readOnly": True}
     watched = [config, *_MOUNTS]
     folders = [str(mount["mountPath"]) for mount in watched]
-    sidecars |= _by_name(config_reloader.container(reload_url, folders, [*watched, *web]))
+    reloader = config_reloader.container("prometheus", PORT, folders, [*watched, *web], _WEB if web else None)
+    sidecars |= _by_name(reloader)
     server["sidecarContainers"] = sidecars
     return {
         "server": server,

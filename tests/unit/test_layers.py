@@ -19,8 +19,6 @@ print(len(names))
 def test_the_verbs_are_there_without_sandbox_and_development(tmp_path: Path) -> None:
     for folder in ("components", "operations"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTED], cwd=tmp_path, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 40
