@@ -7,7 +7,6 @@ import pulumi
 from pulumi_kubernetes import apps
 
 from ..foundation.metadata import metadata
-from ..foundation.names import ELASTICSEARCH_EXPORTER
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, RESTRICTED
 from .connection import Store, user_secret
@@ -15,6 +14,7 @@ from .users import METRICS
 
 # renovate: datasource=docker depName=quay.io/prometheuscommunity/elasticsearch-exporter
 IMAGE = "quay.io/prometheuscommunity/elasticsearch-exporter:v1.10.0"
+_NAME = "elasticsearch-exporter"
 _AUTHORITY = "/certificates"
 # Every node, within Prometheus' ten seconds; of aliases nothing.
 _ASKED = ["--es.all", "--es.timeout=9s", "--no-es.aliases"]
@@ -33,7 +33,7 @@ class Exporter(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ExporterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:ElasticsearchExporter", name, {}, opts)
-        labels = {"app.kubernetes.io/name": ELASTICSEARCH_EXPORTER, "app.kubernetes.io/instance": args.store.cluster}
+        labels = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/instance": args.store.cluster}
         apps.v1.Deployment(
             name,
             metadata=metadata(name, args.store.cluster, args.placement.namespace),
@@ -55,7 +55,7 @@ def _pod(store: Store) -> dict[str, Any]:
         "securityContext": AS_NOBODY,
         "containers": [
             {
-                "name": ELASTICSEARCH_EXPORTER,
+                "name": _NAME,
                 "image": IMAGE,
                 "args": [f"--es.uri={store.url}", f"--es.ca={_AUTHORITY}/ca.crt", *_ASKED],
                 "env": [

@@ -2,6 +2,8 @@
 
 MONITORING = "monitoring"
 AGENTS = "monitoring-agents"
+# What files in rules/ and scrape/ call the application's namespace, which each stack names for itself.
+APPLICATION = "$application"
 
 PROMETHEUS_RULES = "prometheus-rules"
 PROMETHEUS_SCRAPE_CONFIGS = "prometheus-scrape-configs"
@@ -11,8 +13,6 @@ GRAFANA_ADMIN = "grafana-admin"
 WEB_AUTH = "web-auth"
 WEB_USER = "monitoring"
 REMOTE_WRITE = "prometheus-remote-write"
-
-ELASTICSEARCH_EXPORTER = "elasticsearch-exporter"
 
 BACKUP = "backup"
 BACKUP_PROGRAM = "backup-program"

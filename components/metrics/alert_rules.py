@@ -8,12 +8,10 @@ import yaml
 from pulumi_kubernetes import core
 
 from ..foundation.metadata import metadata
-from ..foundation.names import PROMETHEUS_RULES
+from ..foundation.names import APPLICATION, PROMETHEUS_RULES
 from ..settings.alerts import AlertSettings, AlertsSettings
 from .rule_files import RULES, THRESHOLD, Rule
 
-# No expression names an environment (D-045): this is the application's namespace in each of them.
-_APPLICATION = "$application"
 _RUNBOOKS = "https://wiki.mangakai.com/runbooks/"
 
 
@@ -44,7 +42,7 @@ def render(settings: AlertsSettings, application_namespace: str) -> dict[str, st
     """Return the rule files by name, as this stack has them."""
     files = {}
     for path in sorted(RULES.glob("*.yml")):
-        groups = yaml.safe_load(path.read_text().replace(_APPLICATION, application_namespace))["groups"]
+        groups = yaml.safe_load(path.read_text().replace(APPLICATION, application_namespace))["groups"]
         for group in groups:
             group["rules"] = [
                 _changed(rule, settings.rules.get(rule["alert"], AlertSettings()), settings.runbooks)

@@ -8,15 +8,7 @@ from pathlib import Path
 from sandbox.layout import CHECKOUT
 
 TIMES = 10
-_PARTS = {"Pulumi.yaml", "__main__.py", "backup", "components", "dashboards", "rules"}
-_JOBS = f"""
-_once = jobs
-
-
-def jobs(*arguments):
-    every = [(job, copy) for job in _once(*arguments) for copy in range({TIMES})]
-    return [{{**job, "job_name": job["job_name"] + (f"-{{copy}}" if copy else "")}} for job, copy in every]
-"""
+_PARTS = {"Pulumi.yaml", "__main__.py", "backup", "components", "dashboards", "rules", "scrape"}
 
 
 def write(folder: Path) -> None:
@@ -37,5 +29,6 @@ def write(folder: Path) -> None:
             dashboard = json.loads(file.read_text())
             dashboard["uid"] += f"-{copy}"
             (folder / "dashboards" / f"{file.stem}-{copy}.json").write_text(json.dumps(dashboard))
-    with (folder / "components" / "metrics" / "scrape_jobs.py").open("a") as jobs:
-        jobs.write(_JOBS)
+        for file in sorted((CHECKOUT / "scrape").glob("*.yml")):
+            text = file.read_text().replace("- job_name: ", f"- job_name: copy{copy}-")
+            (folder / "scrape" / f"copy{copy}-{file.name}").write_text(text)

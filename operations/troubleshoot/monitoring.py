@@ -36,7 +36,7 @@ def exporter(name: str, samples: Sequence[Sample]) -> Iterator[Finding]:
     metric, runbook = EXPORTERS[name]
     if not samples:
         what, cause = f"nobody knows: there is no {metric}", "its exporter is not there, or is not scraped"
-        step = "see the findings about targets; which Service has it: components/metrics/scrape_jobs.py"
+        step = "see the findings about targets; which Service has it: scrape/"
         yield Finding(Severity.WARNING, name, what, None, cause, step, runbook)
     elif any(float(sample["value"][1]) == 0 for sample in samples):
         what, cause = f"does not answer its exporter ({metric} is 0)", "it is down, or the exporter's login is wrong"

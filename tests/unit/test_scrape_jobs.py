@@ -1,0 +1,63 @@
+"""The files of scrape/, and what a stack makes of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.foundation.names import APPLICATION, WEB_USER
+from components.metrics.scrape_jobs import SCRAPE, jobs, render
+from components.settings.application import ApplicationSettings
+from components.settings.foundation import ExposureSettings
+from tests.program import run
+
+FILES = sorted(SCRAPE.glob("*.yml"))
+SHOP = ApplicationSettings(namespace="shop")
+
+
+def by_name(authentication: bool = True, backups: bool = True) -> dict[str, dict[str, Any]]:
+    return {job["job_name"]: job for job in jobs(SHOP, authentication, backups)}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_is_the_job_of_its_name(file: Path) -> None:
+    (job,) = yaml.safe_load(file.read_text())["scrape_configs"]
+    assert job["job_name"] == file.stem
+    assert file.read_text().startswith("# ")
+
+
+def test_every_file_reaches_prometheus() -> None:
+    rendered = render(SHOP, ExposureSettings(), backups=True)
+    assert rendered.keys() == {file.name for file in FILES}
+    for name, text in rendered.items():
+        assert yaml.safe_load(text) == yaml.safe_load((SCRAPE / name).read_text().replace(APPLICATION, "shop"))
+
+
+def test_the_application_is_where_the_stack_says() -> None:
+    watched = {
+        name
+        for name, job in by_name().items()
+        for discovery in job["kubernetes_sd_configs"]
+        if "shop" in discovery.get("namespaces", {}).get("names", [])
+    }
+    assert watched == {"mangakai-backend", "redis", "postgres", "nginx"}
+    assert APPLICATION not in "".join(render(SHOP, ExposureSettings(), backups=True).values())
+
+
+def test_a_password_is_sent_to_those_who_ask_for_one(tmp_path: Path) -> None:
+    logins = {name: job["basic_auth"] for name, job in by_name().items() if "basic_auth" in job}
+    assert logins.keys() == {"prometheus", "alertmanager"}
+    releases = run("prod", tmp_path).of_type("kubernetes:helm.sh/v3:Release")
+    (values,) = [release.inputs["values"] for release in releases if release.name == "prometheus"]
+    mounted = [mount["mountPath"] for mount in values["server"]["extraSecretMounts"]]
+    for login in logins.values():
+        assert login["username"] == WEB_USER
+        assert str(Path(login["password_file"]).parent) in mounted
+    without = by_name(authentication=False)
+    assert not [name for name, job in without.items() if "basic_auth" in job]
+    assert without.keys() == by_name().keys()
+
+
+def test_what_a_stack_has_not_is_not_scraped() -> None:
+    assert by_name().keys() - by_name(backups=False).keys() == {"backup"}
