@@ -1,15 +1,14 @@
 """The alert rules, from `rules/` to the pods of Prometheus, with what the stack changes about them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
-import yaml
 from pulumi_kubernetes import core
 
 from ..foundation.metadata import metadata
 from ..foundation.names import APPLICATION, PROMETHEUS_RULES
 from ..settings.alerts import AlertSettings, AlertsSettings
+from . import yaml_text
 from .rule_files import RULES, THRESHOLD, Rule
 
 _RUNBOOKS = "https://wiki.mangakai.com/runbooks/"
@@ -42,14 +41,14 @@ def render(settings: AlertsSettings, application_namespace: str) -> dict[str, st
     """Return the rule files by name, as this stack has them."""
     files = {}
     for path in sorted(RULES.glob("*.yml")):
-        groups = yaml.safe_load(path.read_text().replace(APPLICATION, application_namespace))["groups"]
+        groups = yaml_text.load(path.read_text().replace(APPLICATION, application_namespace))["groups"]
         for group in groups:
             group["rules"] = [
                 _changed(rule, settings.rules.get(rule["alert"], AlertSettings()), settings.runbooks)
                 for rule in group["rules"]
                 if settings.rules.get(rule["alert"], AlertSettings()).enabled
             ]
-        files[path.name] = yaml.dump({"groups": groups}, Dumper=_Dumper, sort_keys=False, width=120)
+        files[path.name] = yaml_text.dump({"groups": groups})
     return files
 
 
@@ -66,14 +65,3 @@ def _changed(rule: Rule, settings: AlertSettings, runbooks: str) -> Rule:
         "labels": labels,
         "annotations": annotations | {"runbook_url": f"{runbooks.rstrip('/')}/{page}"},
     }
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes an expression of several lines as it was written."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from . import yaml_text
 
 RULES = Path(__file__).parent.parent.parent / "rules"
 # `> 0.05 # threshold`: PromQL takes the rest of the line for a comment.
@@ -19,7 +19,7 @@ def steps() -> dict[str, dict[str, Rule]]:
     """Return the rules of each alert, by severity: where it has a warning and a critical step, both."""
     found: dict[str, dict[str, Rule]] = {}
     for path in sorted(RULES.glob("*.yml")):
-        for group in yaml.safe_load(path.read_text())["groups"]:
+        for group in yaml_text.load(path.read_text())["groups"]:
             for rule in group["rules"]:
                 found.setdefault(rule["alert"], {})[rule["labels"]["severity"]] = rule
     return found

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi_kubernetes import core
 
 from ..foundation.metadata import metadata
 from ..foundation.names import APPLICATION, BACKUP, PROMETHEUS_SCRAPE_CONFIGS
 from ..settings.application import ApplicationSettings
 from ..settings.foundation import ExposureSettings
+from . import yaml_text
 
 SCRAPE = Path(__file__).parent.parent.parent / "scrape"
 # Jobs of what only some stacks have.
@@ -54,7 +54,7 @@ class ScrapeConfigs(pulumi.ComponentResource):
 def render(application: ApplicationSettings, exposure: ExposureSettings, backups: bool) -> dict[str, str]:
     """Return the scrape configuration files by name, as this stack has them."""
     return {
-        f"{job['job_name']}.yml": yaml.safe_dump({"scrape_configs": [job]}, sort_keys=False)
+        f"{job['job_name']}.yml": yaml_text.dump({"scrape_configs": [job]})
         for job in jobs(application, exposure.authentication, backups)
     }
 
@@ -66,6 +66,6 @@ def jobs(application: ApplicationSettings, authentication: bool, backups: bool) 
     for path in sorted(SCRAPE.glob("*.yml")):
         if path.stem in left_out:
             continue
-        (job,) = yaml.safe_load(path.read_text().replace(APPLICATION, application.namespace))["scrape_configs"]
+        (job,) = yaml_text.load(path.read_text().replace(APPLICATION, application.namespace))["scrape_configs"]
         found.append(job if authentication else {key: value for key, value in job.items() if key != "basic_auth"})
     return found

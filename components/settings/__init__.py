@@ -83,18 +83,11 @@ def read_stack() -> tuple[Settings, Secrets]:
     settings, problems = _validate(
         {key: _parsed(value) for key, value in values.items() if key not in secrets.PURPOSES}
     )
-    remote_write = settings.prometheus.remote_write if settings else None
-    needed = secrets.needed(
-        authentication=settings.exposure.authentication if settings else True,
-        heartbeat=settings.alertmanager.heartbeat if settings else False,
-        remote_login=remote_write is not None and remote_write.username is not None,
-        backups=settings is not None and settings.aws is not None,
-    )
-    problems += secrets.problems(stack, values, needed)
+    problems += secrets.problems(stack, values, settings)
     problems += _cluster_problems(values.get("cluster", "{}"))
     if settings is None or problems:
         raise SettingsError(stack, problems)
-    return settings, secrets.read(needed)
+    return settings, secrets.read(settings)
 
 
 def read_file(file: Path) -> Settings:

@@ -1,10 +1,10 @@
 """Whether the kubeconfig at hand leads to the cluster that a stack names."""
 
 import os
-from pathlib import Path
-from typing import Any
 
 import yaml
+from kubernetes.config import ConfigException
+from kubernetes.config.kube_config import KubeConfigMerger
 
 from .foundation import ClusterSettings
 
@@ -13,25 +13,20 @@ def problems(cluster: ClusterSettings) -> list[str]:
     """Return what is wrong with the kubeconfig for `cluster`, in one line, or nothing.
 
     It is read from the files that KUBECONFIG lists, else from ~/.kube/config, and the first that has a name wins, as
-    for the Kubernetes provider.
+    for the Kubernetes provider. Nobody is logged in for that.
     """
-    paths = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    contexts: dict[str, Any] = {}
-    clusters: dict[str, Any] = {}
-    for path in map(Path, filter(None, paths.split(os.pathsep))):
-        try:
-            config = (yaml.safe_load(path.read_text()) if path.is_file() else None) or {}
-            contexts = {entry["name"]: entry["context"] for entry in config.get("contexts") or []} | contexts
-            clusters = {entry["name"]: entry["cluster"] for entry in config.get("clusters") or []} | clusters
-        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-            return [f"cluster.context: the kubeconfig {path} cannot be read ({error}). Set KUBECONFIG"]
-    if cluster.context not in contexts:
-        there = ", ".join(sorted(contexts)) or "none"
-        return [
-            f"cluster.context: the kubeconfig has no context {cluster.context!r}; it has: {there}. "
-            "On EKS: aws eks update-kubeconfig --name <cluster> --alias <context>"
-        ]
-    server = clusters.get(contexts[cluster.context].get("cluster"), {}).get("server")
+    try:
+        merged = KubeConfigMerger(os.environ.get("KUBECONFIG") or "~/.kube/config").config  # type: ignore[no-untyped-call]
+        contexts = {entry["name"]: entry["context"] for entry in merged.value["contexts"]} if merged else {}
+        if cluster.context not in contexts:
+            there = ", ".join(sorted(contexts)) or "none"
+            return [
+                f"cluster.context: the kubeconfig has no context {cluster.context!r}; it has: {there}. "
+                "On EKS: aws eks update-kubeconfig --name <cluster> --alias <context>"
+            ]
+        server = merged["clusters"].get_with_name(contexts[cluster.context]["cluster"])["cluster"]["server"]
+    except (ConfigException, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        return [f"cluster.context: the kubeconfig cannot be read ({error}). Mend it, or set KUBECONFIG to another"]
     if server != cluster.server:
         return [
             f"cluster.server: context {cluster.context!r} leads to {server}, but this stack belongs to "

@@ -1,43 +1,68 @@
-"""The secrets of a stack: which there are, what each is for, and the command that sets a missing one."""
+"""The secrets of a stack, each declared once: its key, what it is for, and which stacks need it."""
+
+from __future__ import annotations
 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import pulumi
+from pydantic.alias_generators import to_camel
 
 from .errors import PROJECT
 
-PURPOSES: Mapping[str, str] = {
-    "smtpAuthPassword": "password of the mail relay",
-    "slackApiUrl": "incoming webhook of the Slack channel for critical alerts",
-    "grafanaAdminPassword": "password of Grafana's user admin",
-    "webPassword": "password of the user monitoring in front of Prometheus and Alertmanager",
-    "remoteWritePassword": "password of prometheus.remoteWrite.username at the long-term store",
-    "backupPassword": "password of the backups, without which nobody reads them: keep a copy outside this stack",
-    "heartbeatUrl": "address that expects a call a minute, and raises the alarm when none comes",
-    "sentryDsn": "DSN of the application's Sentry project; without it no exception goes there",
-    "internalSeed": "random text of 32 characters or more, from which passwords between programs are derived",
-}
+if TYPE_CHECKING:
+    from . import Settings
 
 _DSN = re.compile(r"https://[^@/\s]+@[^@/\s]+/(\S+/)?\d+")
 
 
-@dataclass(frozen=True)
-class Secrets:
-    """The secrets, as Outputs that Pulumi keeps encrypted; None where the settings need none."""
+def _secret(purpose: str, *, needed: Callable[[Settings], bool] | None = None, optional: bool = False) -> Any:
+    """Return the declaration of a secret.
 
-    smtp_auth_password: pulumi.Output[str]
-    slack_api_url: pulumi.Output[str]
-    grafana_admin_password: pulumi.Output[str]
-    internal_seed: pulumi.Output[str]
-    sentry_dsn: pulumi.Output[str] | None
-    web_password: pulumi.Output[str] | None
-    remote_write_password: pulumi.Output[str] | None
-    heartbeat_url: pulumi.Output[str] | None
-    backup_password: pulumi.Output[str] | None
+    Args:
+        purpose: what it is for.
+        needed: whether a stack of these settings needs it, where not all do; one that is not needed is not read.
+        optional: it is read where it is set, and may be missing.
+    """
+    return field(metadata={"purpose": purpose, "needed": needed, "optional": optional})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """The secrets, as Outputs that Pulumi keeps encrypted; None where the settings need none.
+
+    The key of a secret is its name here in camel case.
+    """
+
+    smtp_auth_password: pulumi.Output[str] = _secret("password of the mail relay")
+    slack_api_url: pulumi.Output[str] = _secret("incoming webhook of the Slack channel for critical alerts")
+    grafana_admin_password: pulumi.Output[str] = _secret("password of Grafana's user admin")
+    web_password: pulumi.Output[str] | None = _secret(
+        "password of the user monitoring in front of Prometheus and Alertmanager",
+        needed=lambda settings: settings.exposure.authentication,
+    )
+    remote_write_password: pulumi.Output[str] | None = _secret(
+        "password of prometheus.remoteWrite.username at the long-term store",
+        needed=lambda settings: bool(settings.prometheus.remote_write and settings.prometheus.remote_write.username),
+    )
+    backup_password: pulumi.Output[str] | None = _secret(
+        "password of the backups, without which nobody reads them: keep a copy outside this stack",
+        needed=lambda settings: settings.aws is not None,
+    )
+    heartbeat_url: pulumi.Output[str] | None = _secret(
+        "address that expects a call a minute, and raises the alarm when none comes",
+        needed=lambda settings: settings.alertmanager.heartbeat,
+    )
+    sentry_dsn: pulumi.Output[str] | None = _secret(
+        "DSN of the application's Sentry project; without it no exception goes there", optional=True
+    )
+    internal_seed: pulumi.Output[str] = _secret(
+        "random text of 32 characters or more, from which passwords between programs are derived"
+    )
 
     def derive(self, purpose: str) -> pulumi.Output[str]:
         """Return a password between programs, another for each purpose and the same in each run.
@@ -50,44 +75,30 @@ class Secrets:
         )
 
 
-def needed(authentication: bool, heartbeat: bool, remote_login: bool, backups: bool) -> list[str]:
-    """Return the keys of the secrets that a stack must have.
-
-    Args:
-        authentication: whether Prometheus and Alertmanager ask who is there.
-        heartbeat: whether the Watchdog is sent to somebody.
-        remote_login: whether Prometheus logs in at a long-term store.
-        backups: whether there is a bucket for them.
-    """
-    wanted = {
-        "webPassword": authentication,
-        "heartbeatUrl": heartbeat,
-        "remoteWritePassword": remote_login,
-        "backupPassword": backups,
-        "sentryDsn": False,
-    }
-    return [key for key in PURPOSES if wanted.get(key, True)]
+_DECLARED = {to_camel(declared.name): declared for declared in fields(Secrets)}
+PURPOSES: Mapping[str, str] = {key: declared.metadata["purpose"] for key, declared in _DECLARED.items()}
 
 
-def problems(stack: str, values: Mapping[str, str], keys: Sequence[str]) -> list[str]:
+def problems(stack: str, values: Mapping[str, str], settings: Settings | None) -> list[str]:
     """Return one line for each secret that is missing, malformed, or lies unencrypted in the stack's file.
 
     Args:
         stack: the stack's name.
         values: the stack's configuration, by key.
-        keys: those that it needs.
+        settings: which of the secrets they need is known only where they are right.
     """
     found = []
-    for key in PURPOSES:
+    for key, declared in _DECLARED.items():
         command = f"pulumi config set --stack {stack} --secret {key}"
         if not values.get(key):
-            if key in keys:
+            if not declared.metadata["optional"] and _is_needed(key, settings):
                 found.append(f"{key}: missing ({PURPOSES[key]}). Set it: {command}")
         elif not pulumi.runtime.is_config_secret(f"{PROJECT}:{key}"):
             found.append(
                 f"{key}: stored in clear text in Pulumi.{stack}.yaml. Change it at its source, then: {command}"
             )
-        elif key == "sentryDsn" and not _DSN.fullmatch(values[key]):  # D-127
+        elif key == "sentryDsn" and not _DSN.fullmatch(values[key]):
+            # Sentry's SDK would refuse it when the application starts.
             found.append(
                 f"{key}: no DSN. Allowed is https://<key>@<host>/<number>, as Sentry's project settings show it. "
                 f"Set it: {command}"
@@ -95,17 +106,16 @@ def problems(stack: str, values: Mapping[str, str], keys: Sequence[str]) -> list
     return found
 
 
-def read(keys: Sequence[str]) -> Secrets:
-    """Return the secrets of the stack that runs, those of `keys`; `problems` has said that all are there."""
+def read(settings: Settings) -> Secrets:
+    """Return the secrets that these settings need; `problems` has said that all are there."""
     config = pulumi.Config(PROJECT)
-    return Secrets(
-        smtp_auth_password=config.require_secret("smtpAuthPassword"),
-        slack_api_url=config.require_secret("slackApiUrl"),
-        grafana_admin_password=config.require_secret("grafanaAdminPassword"),
-        internal_seed=config.require_secret("internalSeed"),
-        sentry_dsn=config.get_secret("sentryDsn"),
-        web_password=config.require_secret("webPassword") if "webPassword" in keys else None,
-        remote_write_password=config.require_secret("remoteWritePassword") if "remoteWritePassword" in keys else None,
-        heartbeat_url=config.require_secret("heartbeatUrl") if "heartbeatUrl" in keys else None,
-        backup_password=config.require_secret("backupPassword") if "backupPassword" in keys else None,
-    )
+    values: dict[str, Any] = {
+        declared.name: config.get_secret(key) if _is_needed(key, settings) else None
+        for key, declared in _DECLARED.items()
+    }
+    return Secrets(**values)
+
+
+def _is_needed(key: str, settings: Settings | None) -> bool:
+    needed = _DECLARED[key].metadata["needed"]
+    return needed is None or (settings is not None and needed(settings))

@@ -1,5 +1,6 @@
 """Settings: what is accepted, and what is refused with which words."""
 
+import os
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -228,7 +229,9 @@ class TestReadStack:
 
     def test_another_cluster_is_refused_beside_the_other_mistakes(self) -> None:
         values = configuration("prod", {"cluster": {**CLUSTER, "context": "mangakai-prod"}, "prometheus": {"x": 1}})
+        del values[f"{PROJECT}:slackApiUrl"]
         message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+        assert "slackApiUrl: missing (incoming webhook" in message
         assert (
             "context 'mangakai-prod' leads to https://prod.example.com, but this stack belongs to https://x" in message
         )
@@ -262,6 +265,31 @@ def test_the_kubeconfig_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "has no context 'other'; it has: mangakai-prod" in kubeconfig.problems(cluster("other", "https://right"))[0]
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert "it has: none" in kubeconfig.problems(cluster("mangakai-prod", "https://right"))[0]
+
+
+def test_the_first_kubeconfig_that_has_a_name_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path / "first", "https://first")
+    write_kubeconfig(tmp_path / "second", "https://second")
+    paths = [str(tmp_path / name) for name in ("none", "first", "second")]
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(paths))
+    settings = {"name": "c", "region": "r", "context": "mangakai-prod"}
+    assert kubeconfig.problems(ClusterSettings(**settings, server="https://first")) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "a text", "- a list", "{", "contexts: 1", "contexts: [1]", "contexts: [{name: mangakai-prod}]",
+        "contexts: [{name: mangakai-prod, context: {}}]", "contexts: [{name: mangakai-prod, context: {cluster: k}}]",
+        "{contexts: [{name: mangakai-prod, context: {cluster: k}}], clusters: [{name: k}]}",
+    ],
+)  # fmt: skip
+def test_a_broken_kubeconfig_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "config").write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    settings = ClusterSettings(name="c", region="r", context="mangakai-prod", server="https://right")
+    (problem,) = kubeconfig.problems(settings)
+    assert problem.startswith("cluster.context: the kubeconfig cannot be read (")
 
 
 def test_units() -> None:
