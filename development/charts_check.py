@@ -29,7 +29,7 @@ from development.stand_in_diff import MEANT, Difference, Meant, differences
 from development.workload_rules import broken
 from operations.helm import HelmError, helm, template
 from operations.manifest_diff import Manifests, read
-from operations.program import configuration, run
+from operations.offline_run import configuration, run
 from sandbox.build import BuildError, ensure
 from sandbox.programs import HELM
 from sandbox.progress import Progress

@@ -3,45 +3,58 @@
 import argparse
 import json
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
+from pulumi.runtime import rpc
 
-from components.elastic import connection
-from components.foundation.names import MONITORING
-from components.grafana import grafana
-from components.logs import filebeat, logstash
-from components.metrics import alert_rules, notifications, prometheus, scrape_jobs
-from components.settings import Settings, SettingsError, read_file
-from components.traces import jaeger
+from components.foundation.names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS
+from components.logs.logstash import PIPELINES_SECRET
+from components.metrics import alertmanager, prometheus
+from components.settings import SettingsError, read_file
+from operations.offline_run import Registered, Run, configuration, run
 
 ROOT = Path(__file__).parent.parent
 # Only a cluster knows under which address it is reached: the outputs of these names.
 GRAFANA_URL, KIBANA_URL = "<grafanaUrl>", "<kibanaUrl>"
+# Where the texts of a ConfigMap go, but for templates, which have a folder of their own.
+CONFIG_MAPS = {
+    prometheus.CONFIG_MAP: "",
+    PROMETHEUS_RULES: "rules/",
+    PROMETHEUS_SCRAPE_CONFIGS: "scrape_configs/",
+    alertmanager.CONFIG_MAP: "",
+}
 
 
-def files(settings: Settings) -> dict[str, str]:
-    """Return what the pods read, by path; the same functions fill the ConfigMaps."""
-    application = settings.application
-    configuration = {
-        "prometheus.yml": prometheus.render(settings.cluster, settings.exposure, settings.prometheus.remote_write),
-        "alertmanager.yml": notifications.render(settings.alertmanager),
-        "jaeger.yml": _yaml(_jaeger(settings)),
-        "filebeat.yml": _yaml(
-            filebeat.render(settings.logs.filebeat, logstash.beats(MONITORING), application.namespace)
-        ),
-    }
-    folders = {
-        "scrape_configs": scrape_jobs.render(application, settings.exposure, settings.aws is not None),
-        "rules": alert_rules.render(settings.alerts, application.namespace),
-        "templates": {**notifications.templates(), "links.tmpl": notifications.links(GRAFANA_URL, KIBANA_URL)},
-        "dashboards": grafana.dashboards(),
-        "logstash": logstash.pipelines(),
-    }
-    return configuration | {f"{folder}/{name}": text for folder, all_ in folders.items() for name, text in all_.items()}
+def stack_files(stack: str) -> dict[str, str]:
+    """Return what the pods of a stack read, by path.
+
+    Raises:
+        SettingsError: naming every wrong key at once, or that there is no such stack.
+    """
+    read_file(ROOT / f"Pulumi.{stack}.yaml")
+    with tempfile.TemporaryDirectory() as charts:
+        return files(run(ROOT, stack, configuration(ROOT, stack), Path(charts)))
 
 
-def write(texts: dict[str, str], out: Path) -> None:
+def files(registered: Run) -> dict[str, str]:
+    """Return what the pods read of what the program registered, by path."""
+    urls = {registered.outputs["grafanaUrl"]: GRAFANA_URL, registered.outputs["kibanaUrl"]: KIBANA_URL}
+    found = {path: text for resource in registered.resources for path, text in _texts(resource).items()}
+    for url, name in urls.items():
+        found["templates/links.tmpl"] = found["templates/links.tmpl"].replace(url, name)
+    return found
+
+
+def of_config_map(name: str, data: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts of one of the `CONFIG_MAPS`, by path."""
+    return {("templates/" if key.endswith(".tmpl") else CONFIG_MAPS[name]) + key: text for key, text in data.items()}
+
+
+def write(texts: Mapping[str, str], out: Path) -> None:
     """Write the files below `out`, and remove rendered ones that are no longer among them."""
     for path in [path for path in out.rglob("*") if path.is_file() and str(path.relative_to(out)) not in texts]:
         path.unlink()
@@ -51,21 +64,27 @@ def write(texts: dict[str, str], out: Path) -> None:
         target.write_text(text)
 
 
-def _jaeger(settings: Settings) -> dict[str, object]:
-    cluster = "mangakai-traces"
-    nodes, sample_ratio = settings.traces.elasticsearch.nodes, settings.application.open_telemetry.sample_ratio
-    address, ca_secret = connection.url(cluster, MONITORING), connection.ca_secret(cluster)
-    spec = jaeger.spec(settings.traces, sample_ratio, address, ca_secret, nodes)
-    return {
-        "apiVersion": "jaegertracing.io/v1",
-        "kind": "Jaeger",
-        "metadata": {"name": jaeger.NAME, "namespace": MONITORING},
-        "spec": spec,
-    }
+def _texts(resource: Registered) -> dict[str, str]:
+    """Return what the pods read of one resource, by path."""
+    inputs, metadata = resource.inputs, resource.inputs.get("metadata", {})
+    match resource.type, resource.name:
+        case "kubernetes:core/v1:ConfigMap", name if name in CONFIG_MAPS:
+            return of_config_map(name, inputs["data"])
+        case "kubernetes:core/v1:ConfigMap", _ if "grafana_dashboard" in metadata["labels"]:
+            return {f"dashboards/{key}": text for key, text in inputs["data"].items()}
+        case "kubernetes:core/v1:Secret", name if name == PIPELINES_SECRET:
+            pipelines = yaml.safe_load(rpc.unwrap_rpc_secret(inputs["stringData"])["pipelines.yml"])
+            return {f"logstash/{one['pipeline.id']}.conf": one["config.string"] for one in pipelines}
+        case "kubernetes:helm.sh/v3:Release", "filebeat":
+            return {"filebeat.yml": _yaml(inputs["values"]["config"])}
+        case "kubernetes:jaegertracing.io/v1:Jaeger", _:
+            identity = {key: metadata[key] for key in ("name", "namespace")}
+            return {"jaeger.yml": _yaml({**inputs, "metadata": identity})}
+    return {}
 
 
-def _yaml(value: dict[str, object]) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+def _yaml(value: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(value, allow_unicode=True)
 
 
 def main() -> int:
@@ -77,7 +96,7 @@ def main() -> int:
     arguments = parser.parse_args()
     out: Path = arguments.out or ROOT / "build" / arguments.stack
     try:
-        texts = files(read_file(ROOT / f"Pulumi.{arguments.stack}.yaml"))
+        texts = stack_files(arguments.stack)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

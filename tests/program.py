@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from components.settings import PROJECT, secrets
-from operations import program
-from operations.program import Registered, Run
+from operations import offline_run
+from operations.offline_run import Registered, Run
 
 __all__ = ["ROOT", "Registered", "Run", "canary", "configuration", "run"]
 
@@ -38,4 +38,4 @@ def run(stack: str, charts: Path, overrides: dict[str, Any] | None = None) -> Ru
         charts: an empty directory, for names of chart archives.
         overrides: top-level keys of the settings to replace.
     """
-    return program.run(ROOT, stack, configuration(stack, overrides), charts)
+    return offline_run.run(ROOT, stack, configuration(stack, overrides), charts)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _DSN = re.compile(r"https://[^@/\s]+@[^@/\s]+/(\S+/)?\d+")
 
 
-def _secret(purpose: str, *, needed: Callable[[Settings], bool] | None = None, optional: bool = False) -> Any:
+def _secret(
+    purpose: str, *, needed: Callable[[Settings], bool] | None = None, optional: bool = False
+) -> Mapping[str, Any]:
     """Return the declaration of a secret.
 
     Args:
@@ -28,7 +30,7 @@ def _secret(purpose: str, *, needed: Callable[[Settings], bool] | None = None, o
         needed: whether a stack of these settings needs it, where not all do; one that is not needed is not read.
         optional: it is read where it is set, and may be missing.
     """
-    return field(metadata={"purpose": purpose, "needed": needed, "optional": optional})
+    return {"purpose": purpose, "needed": needed, "optional": optional}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,30 +40,42 @@ class Secrets:
     The key of a secret is its name here in camel case.
     """
 
-    smtp_auth_password: pulumi.Output[str] = _secret("password of the mail relay")
-    slack_api_url: pulumi.Output[str] = _secret("incoming webhook of the Slack channel for critical alerts")
-    grafana_admin_password: pulumi.Output[str] = _secret("password of Grafana's user admin")
-    web_password: pulumi.Output[str] | None = _secret(
-        "password of the user monitoring in front of Prometheus and Alertmanager",
-        needed=lambda settings: settings.exposure.authentication,
+    smtp_auth_password: pulumi.Output[str] = field(metadata=_secret("password of the mail relay"))
+    slack_api_url: pulumi.Output[str] = field(
+        metadata=_secret("incoming webhook of the Slack channel for critical alerts")
     )
-    remote_write_password: pulumi.Output[str] | None = _secret(
-        "password of prometheus.remoteWrite.username at the long-term store",
-        needed=lambda settings: bool(settings.prometheus.remote_write and settings.prometheus.remote_write.username),
+    grafana_admin_password: pulumi.Output[str] = field(metadata=_secret("password of Grafana's user admin"))
+    web_password: pulumi.Output[str] | None = field(
+        metadata=_secret(
+            "password of the user monitoring in front of Prometheus and Alertmanager",
+            needed=lambda settings: settings.exposure.authentication,
+        )
     )
-    backup_password: pulumi.Output[str] | None = _secret(
-        "password of the backups, without which nobody reads them: keep a copy outside this stack",
-        needed=lambda settings: settings.aws is not None,
+    remote_write_password: pulumi.Output[str] | None = field(
+        metadata=_secret(
+            "password of prometheus.remoteWrite.username at the long-term store",
+            needed=lambda settings: bool(
+                settings.prometheus.remote_write and settings.prometheus.remote_write.username
+            ),
+        )
     )
-    heartbeat_url: pulumi.Output[str] | None = _secret(
-        "address that expects a call a minute, and raises the alarm when none comes",
-        needed=lambda settings: settings.alertmanager.heartbeat,
+    backup_password: pulumi.Output[str] | None = field(
+        metadata=_secret(
+            "password of the backups, without which nobody reads them: keep a copy outside this stack",
+            needed=lambda settings: settings.aws is not None,
+        )
     )
-    sentry_dsn: pulumi.Output[str] | None = _secret(
-        "DSN of the application's Sentry project; without it no exception goes there", optional=True
+    heartbeat_url: pulumi.Output[str] | None = field(
+        metadata=_secret(
+            "address that expects a call a minute, and raises the alarm when none comes",
+            needed=lambda settings: settings.alertmanager.heartbeat,
+        )
     )
-    internal_seed: pulumi.Output[str] = _secret(
-        "random text of 32 characters or more, from which passwords between programs are derived"
+    sentry_dsn: pulumi.Output[str] | None = field(
+        metadata=_secret("DSN of the application's Sentry project; without it no exception goes there", optional=True)
+    )
+    internal_seed: pulumi.Output[str] = field(
+        metadata=_secret("random text of 32 characters or more, from which passwords between programs are derived")
     )
 
     def derive(self, purpose: str) -> pulumi.Output[str]:

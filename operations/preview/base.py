@@ -16,7 +16,8 @@ from typing import Any
 
 from operations.preview.steps import RELEASE, PreviewError, Step, masked, secret_changes
 
-_RUNNER = Path("operations") / "program.py"
+# The second is what it was called before version 0.2.
+_RUNNERS = (Path("operations") / "offline_run.py", Path("operations") / "program.py")
 # What the provider makes anew for a change, beside names and namespaces: pulumi-kubernetes, provider/diff.go.
 _REPLACED: dict[str, tuple[str, ...]] = {
     "Job": ("spec.selector", "spec.template"),
@@ -70,7 +71,8 @@ def _git(root: Path, *arguments: str) -> None:
 
 def _start(tree: Path, stack: str) -> subprocess.Popen[str]:
     """Start the program of a tree, by its own runner: what the one of another tree imports may not be there."""
-    command = [sys.executable, "-P", str(tree / _RUNNER), stack]
+    runner = next((tree / path for path in _RUNNERS if (tree / path).is_file()), tree / _RUNNERS[0])
+    command = [sys.executable, "-P", str(runner), stack]
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
         command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

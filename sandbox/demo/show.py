@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from kubernetes import client, config
 
-from components.foundation.names import ALERTMANAGER_SECRETS, MONITORING, PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS
+from components.foundation.names import ALERTMANAGER_SECRETS, MONITORING
 from components.metrics import alertmanager, prometheus
 from components.settings import read_file
+from operations import render
 from sandbox import preflight
 from sandbox.build import ensure
 from sandbox.cluster import is_running
@@ -79,14 +80,8 @@ def configuration(sandbox: Sandbox) -> tuple[dict[str, str], str]:
     api = client.CoreV1Api(connection)
     files: dict[str, str] = {}
     try:
-        for name, folder in {
-            prometheus.CONFIG_MAP: "",
-            PROMETHEUS_RULES: "rules/",
-            PROMETHEUS_SCRAPE_CONFIGS: "scrape_configs/",
-            alertmanager.CONFIG_MAP: "",
-        }.items():
-            data = api.read_namespaced_config_map(name, MONITORING).data or {}
-            files |= {("templates/" if key.endswith(".tmpl") else folder) + key: text for key, text in data.items()}
+        for name in render.CONFIG_MAPS:
+            files |= render.of_config_map(name, api.read_namespaced_config_map(name, MONITORING).data or {})
         secret = api.read_namespaced_secret(ALERTMANAGER_SECRETS, MONITORING).data or {}
     except client.ApiException as error:
         raise SandboxError(f"no stack is up on the sandbox ({error.reason}): run make up first") from error

@@ -24,7 +24,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, "Futu
     """Play every scenario with production's configuration; each future holds what came of it."""
     ensure(of_groups(Group.TESTING))
     settings = read_file(ROOT / "Pulumi.prod.yaml")
-    files = render.files(settings)
+    files = render.stack_files("prod")
     files["templates/links.tmpl"] = notifications.links("https://grafana.example.com", "https://kibana.example.com")
 
     def play(scenario: Scenario, folder: Path, ports: Ports) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pulumi.runtime import rpc
 
-from operations import program
+from operations import offline_run
 from tests.program import ROOT, Run, configuration
 
 MOUNT = "/etc/prometheus/web"
@@ -20,8 +21,8 @@ def write(folder: Path, password: str) -> Path:
         for one in _production(folder, password).of_type("kubernetes:core/v1:Secret")
         if one.inputs["metadata"]["name"] == "web-auth"
     )
-    for name, text in _plain(data).items():
-        (web / name).write_text(str(_plain(text)))
+    for name, text in rpc.unwrap_rpc_secret(data).items():
+        (web / name).write_text(str(rpc.unwrap_rpc_secret(text)))
     return web
 
 
@@ -36,9 +37,4 @@ def sidecar(folder: Path, name: str) -> dict[str, Any]:
 def _production(folder: Path, password: str) -> Run:
     charts = folder / "charts"
     charts.mkdir(exist_ok=True)
-    return program.run(ROOT, "prod", configuration("prod", {"webPassword": password}), charts)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value without the engine's mark of a secret."""
-    return value["value"] if isinstance(value, dict) and "value" in value else value
+    return offline_run.run(ROOT, "prod", configuration("prod", {"webPassword": password}), charts)

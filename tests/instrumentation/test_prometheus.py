@@ -62,7 +62,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, sinks: Sinks) -> Iterat
     namespace, environment = settings.application.namespace, {"OTEL_EXPORTER_OTLP_ENDPOINT": sinks.otlp}
     mangakai = Mangakai(folder / "mangakai", APPLICATION_PORTS, namespace, environment)
     links = notifications.links("https://grafana.example.com", "https://kibana.example.com")
-    files = {**render.files(settings), "templates/links.tmpl": links}
+    files = {**render.stack_files("prod"), "templates/links.tmpl": links}
     with Watch(files, folder, PORTS, namespace, "canary-mail-77c0", SPEED, mangakai) as watch:
         yield Queried(watch)
 

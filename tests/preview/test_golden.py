@@ -97,7 +97,7 @@ def test_a_module_that_moved(tree: Tree) -> None:
     """Of the base and of this checkout, neither imports what only the other one has."""
     tree.git("mv", "operations/aws_outputs.py", "operations/aws_answers.py")
     tree.replace(
-        "operations/program.py",
+        "operations/offline_run.py",
         "from operations import aws_outputs\n",
         "from operations import aws_answers as aws_outputs\n",
     )

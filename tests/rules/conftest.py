@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from components.foundation.certificate import self_signed
-from components.settings import read_file
 from operations import render
 from sandbox.build import ensure
 from sandbox.programs import Group, of_groups
-from tests.program import ROOT
 from tests.rules.rendered import Rendered
 
 STACKS = ["local", "staging", "prod"]
@@ -24,7 +22,7 @@ def _tools() -> None:
 @pytest.fixture(params=STACKS)
 def rendered(request: pytest.FixtureRequest, tmp_path: Path, _tools: None) -> Rendered:
     """Render one stack, as its pods will have it."""
-    files = render.files(read_file(ROOT / f"Pulumi.{request.param}.yaml"))
+    files = render.stack_files(request.param)
     pair = self_signed("dummy")
     dummies = {
         "pod/var/run/secrets/kubernetes.io/serviceaccount/token": "dummy",

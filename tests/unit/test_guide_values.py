@@ -11,7 +11,6 @@ import yaml
 from components.application import environment as application
 from components.logs import filebeat
 from components.metrics.rule_files import steps, threshold
-from components.settings import read_file
 from components.settings.application import ApplicationSettings
 from components.settings.logs import FilebeatSettings, LogsSettings
 from components.settings.traces import TracesSettings
@@ -20,7 +19,7 @@ from mangakai_instrumentation.scrubbing import scrub_event
 from operations import render
 from tests.program import ROOT, run
 
-FILES = render.files(read_file(ROOT / "Pulumi.prod.yaml"))
+FILES = render.stack_files("prod")
 GUIDE = yaml.safe_load((ROOT / "tests" / "rules" / "guide_rules.yml").read_text())["groups"][0]["rules"]
 PROMETHEUS = yaml.safe_load(FILES["prometheus.yml"])
 ALERTMANAGER = yaml.safe_load(FILES["alertmanager.yml"])

@@ -272,8 +272,8 @@ def test_the_first_kubeconfig_that_has_a_name_wins(monkeypatch: pytest.MonkeyPat
     write_kubeconfig(tmp_path / "second", "https://second")
     paths = [str(tmp_path / name) for name in ("none", "first", "second")]
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(paths))
-    settings = {"name": "c", "region": "r", "context": "mangakai-prod"}
-    assert kubeconfig.problems(ClusterSettings(**settings, server="https://first")) == []
+    settings = ClusterSettings(name="c", region="r", context="mangakai-prod", server="https://first")
+    assert kubeconfig.problems(settings) == []
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,13 @@ def test_the_engines_own_log_and_traces_are_to_be_had(project: Project, tmp_path
 
 
 @pytest.mark.requirement("S-008", "S-023", "S-039", "S-128")
-def test_the_api_server_has_what_render_writes(project: Project, api: Api) -> None:
+@pytest.mark.usefixtures("project")
+def test_the_api_server_has_what_render_writes(api: Api) -> None:
     files = {
         path: text.replace(render.GRAFANA_URL, "http://localhost:3000").replace(
             render.KIBANA_URL, "https://localhost:5601"
         )
-        for path, text in render.files(read_file(project.folder / "Pulumi.local.yaml")).items()
+        for path, text in render.stack_files("local").items()
     }
 
     def folder(name: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Runs the whole program under Pulumi's mocks, without engine, cluster or AWS, and keeps every registration.
+"""The offline run: the whole program under Pulumi's mocks, without engine, cluster or AWS, and what it registers.
 
 As a script it does so for the tree on its import path, whichever that is, and prints the registrations as JSON.
 """
