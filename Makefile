@@ -54,7 +54,7 @@ restore: .venv/runtime ## bring a part back from its backup; without PART, list 
 	@$(IN_VENV) operations.backups.restore --stack $(STACK) --snapshot $(SNAPSHOT) $(if $(PART),--part $(PART)) $(if $(OVERWRITE),--overwrite) $(if $(BUCKET),--bucket $(BUCKET))
 
 charts: .venv/runtime ## download the chart archives into .charts/, digests checked
-	@$(IN_VENV) operations.charts
+	@$(IN_VENV) operations.download_charts
 
 charts-check: .venv/runtime ## prove our chart values and stand-ins against official archives [CHARTS=.charts]
 	@$(IN_VENV) development.charts_check $(if $(CHARTS),--charts $(CHARTS))

@@ -31,7 +31,7 @@ from operations.helm import HelmError, helm, template
 from operations.manifest_diff import Manifests, read
 from operations.offline_run import configuration, run
 from sandbox.build import BuildError, ensure
-from sandbox.programs import HELM
+from sandbox.program_pins import HELM
 from sandbox.progress import Progress
 from sandbox.stand_ins import STAND_INS
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from operations.cache import cache
-from sandbox.programs import ECK_OPERATOR, JAEGER_OPERATOR, KWOK, Program
+from sandbox.program_pins import ECK_OPERATOR, JAEGER_OPERATOR, KWOK, Program
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from operations.cache import cache
 from sandbox.artifacts import ARTIFACTS, Artifact
-from sandbox.programs import GOARCH, GOOS, PROGRAMS, Group, Module, Program, of_groups
+from sandbox.program_pins import GOARCH, GOOS, PROGRAMS, Group, Module, Program, of_groups
 from sandbox.progress import Progress
 
 # Compiled packages above this size, in bytes, are a tenth of all and fill nine tenths of the disk.

@@ -12,7 +12,7 @@ import yaml
 from sandbox.artifacts import KWOK_STAGES
 from sandbox.layout import CONTEXT, Sandbox
 from sandbox.processes import SandboxError, run, running, stop
-from sandbox.programs import (
+from sandbox.program_pins import (
     ECK_OPERATOR,
     ETCD,
     JAEGER_OPERATOR,

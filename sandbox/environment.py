@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sandbox.layout import CHECKOUT, Sandbox
-from sandbox.programs import AMTOOL, HELM, KUBECTL, PROMTOOL, PROVIDER, PULUMI, find_pulumi
+from sandbox.program_pins import AMTOOL, HELM, KUBECTL, PROMTOOL, PROVIDER, PULUMI, find_pulumi
 
 # It protects throwaway secrets only, so that a shell, a test and `make up` all read the same state.
 PASSPHRASE = "sandbox"

@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.pod_process import prepare
 from sandbox.processes import OPERATORS, running
-from sandbox.programs import ECK_OPERATOR, JAEGER_OPERATOR
+from sandbox.program_pins import ECK_OPERATOR, JAEGER_OPERATOR
 
 NAMESPACE = "monitoring"
 POLL_SECONDS = 0.5

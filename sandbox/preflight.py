@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 
 from operations.cache import cache
-from sandbox.programs import GOARCH, GOOS, MODULES
+from sandbox.program_pins import GOARCH, GOOS, MODULES
 
 BUILD_DISK = 10_000_000_000
 MEMORY = 4_000_000_000

@@ -18,7 +18,7 @@ from sandbox.build import ensure, missing
 from sandbox.environment import environment, exports, install
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.processes import SandboxError
-from sandbox.programs import PROVIDER, Group, of_groups
+from sandbox.program_pins import PROVIDER, Group, of_groups
 from sandbox.stacks import prepare
 
 # What a real cluster has and the sandbox has not: an API server that reaches Services, and cert-manager.

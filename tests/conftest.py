@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 
 from development.docs import requirements
-from tests.program import ROOT
+from tests.offline import ROOT
 
 pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
 

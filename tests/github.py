@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from operations import report
+from operations import github_report
 
 REPOSITORY = "mangakai/monitoring"
 TOKEN = "ghs-of-a-job"
@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         items = self.server.items[self.path_below]
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         number = len(items) + 1
-        items.append({"id": number, "number": number, "state": "open", "user": {"login": report.AUTHOR}, **body})
+        items.append({"id": number, "number": number, "state": "open", "user": {"login": github_report.AUTHOR}, **body})
         return self.answer(201, items[-1])
 
     def do_PATCH(self) -> None:

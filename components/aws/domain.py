@@ -56,7 +56,7 @@ class Domain(pulumi.ComponentResource):
         """Return the name in the domain of the endpoint `name`."""
         return f"{name}.{self._args.settings.name}"
 
-    def lead(self, name: str, address: pulumi.Input[str], endpoint: pulumi.Resource) -> None:
+    def create_record(self, name: str, address: pulumi.Input[str], endpoint: pulumi.Resource) -> None:
         """Make the record by which the endpoint's name leads to the address of its load balancer."""
         aws.route53.Record(
             name,

@@ -8,40 +8,40 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import apps, batch, core
 
-from ..elastic.connection import Store, ca_secret, user_secret
+from ..elastic.connection import ElasticsearchConnection, ca_secret, user_secret
+from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.names import BACKUP, WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY
 from ..foundation.set_up_job import set_up_job
-from .target import Target
 
 _CERTIFICATES = "/certificates"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupsArgs:
+class BackupScheduleArgs:
     """What is saved, and to where.
 
     Args:
         placement: where it runs.
         target: where it goes.
-        stores: the Elasticsearch clusters.
+        connections: the Elasticsearch clusters.
         alertmanager: URL, in the cluster.
         authentication: whether Alertmanager asks for a password.
     """
 
     placement: Placement
-    target: Target
-    stores: Sequence[Store]
+    target: BackupTarget
+    connections: Sequence[ElasticsearchConnection]
     alertmanager: str
     authentication: bool
 
 
-class Backups(pulumi.ComponentResource):
+class BackupSchedule(pulumi.ComponentResource):
     """The Job that sets up Elasticsearch's snapshots, then the Deployment; both run the same program."""
 
-    def __init__(self, name: str, args: BackupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: BackupScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Backups", name, {}, opts)
         account = core.v1.ServiceAccount(
             BACKUP,
@@ -49,10 +49,10 @@ class Backups(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        clusters = [store.cluster for store in args.stores]
-        owner = _stores(args.stores, "elastic")
+        clusters = [connection.cluster for connection in args.connections]
+        owner = _connections(args.connections, "elastic")
         set_up = self._job(args, args.target.container(["set-up", *clusters], owner, _MOUNTS, "128Mi"), account)
-        environment: dict[str, Any] = {**_stores(args.stores, BACKUP), "ALERTMANAGER_URL": args.alertmanager}
+        environment: dict[str, Any] = {**_connections(args.connections, BACKUP), "ALERTMANAGER_URL": args.alertmanager}
         if args.authentication:
             environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
             environment["WEB_LOGIN"] = f"{WEB_USER}:$(WEB_PASSWORD)"
@@ -71,7 +71,7 @@ class Backups(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _job(self, args: BackupsArgs, container: dict[str, Any], account: pulumi.Resource) -> batch.v1.Job:
+    def _job(self, args: BackupScheduleArgs, container: dict[str, Any], account: pulumi.Resource) -> batch.v1.Job:
         name = pulumi.Output.json_dumps(container).apply(
             lambda text: f"backup-set-up-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         )
@@ -89,27 +89,27 @@ class Backups(pulumi.ComponentResource):
 _MOUNTS = [{"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True}]
 
 
-def _stores(stores: Sequence[Store], user: str) -> dict[str, Any]:
+def _connections(connections: Sequence[ElasticsearchConnection], user: str) -> dict[str, Any]:
     """Return how the program reaches the Elasticsearch clusters as `user`."""
     environment: dict[str, Any] = {}
-    for store in stores:
-        prefix = store.cluster.upper().replace("-", "_")
-        secret = {"name": user_secret(store.cluster, user), "key": "password"}
+    for connection in connections:
+        prefix = connection.cluster.upper().replace("-", "_")
+        secret = {"name": user_secret(connection.cluster, user), "key": "password"}
         if user == "elastic":
-            secret = {"name": f"{store.cluster}-es-elastic-user", "key": "elastic"}
+            secret = {"name": f"{connection.cluster}-es-elastic-user", "key": "elastic"}
         environment |= {
-            f"{prefix}_URL": store.url,
-            f"{prefix}_AUTHORITY": f"{_CERTIFICATES}/{store.cluster}.crt",
+            f"{prefix}_URL": connection.url,
+            f"{prefix}_AUTHORITY": f"{_CERTIFICATES}/{connection.cluster}.crt",
             f"{prefix}_PASSWORD": {"secretKeyRef": secret},
             f"{prefix}_LOGIN": f"{user}:$({prefix}_PASSWORD)",
         }
     return environment
 
 
-def _pod(args: BackupsArgs, container: dict[str, Any]) -> dict[str, Any]:
+def _pod(args: BackupScheduleArgs, container: dict[str, Any]) -> dict[str, Any]:
     certificates = [
-        {"secret": {"name": ca_secret(store.cluster), "items": [{"key": "ca.crt", "path": f"{store.cluster}.crt"}]}}
-        for store in args.stores
+        {"secret": {"name": ca_secret(cluster), "items": [{"key": "ca.crt", "path": f"{cluster}.crt"}]}}
+        for cluster in (connection.cluster for connection in args.connections)
     ]
     return {
         # By it restic knows its own lock again in the next pod, and need not wait until it is old.

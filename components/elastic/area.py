@@ -5,7 +5,7 @@ from ..settings.elastic import ElasticsearchSettings
 from .eck_operator import ElasticOperator, ElasticOperatorArgs
 from .elasticsearch import Elasticsearch, ElasticsearchArgs
 from .exporter import Exporter, ExporterArgs
-from .users import Access
+from .users import ElasticsearchUsers
 
 
 def deploy(base: Base) -> ElasticOperator:
@@ -17,7 +17,7 @@ def deploy(base: Base) -> ElasticOperator:
 
 
 def deploy_elasticsearch(
-    base: Base, operator: ElasticOperator, *, name: str, settings: ElasticsearchSettings, access: Access
+    base: Base, operator: ElasticOperator, *, name: str, settings: ElasticsearchSettings, users: ElasticsearchUsers
 ) -> Elasticsearch:
     """Make a cluster, and the exporter by which Prometheus sees it.
 
@@ -26,12 +26,13 @@ def deploy_elasticsearch(
         operator: which comes first.
         name: of the cluster.
         settings: its version and size.
-        access: who logs in.
+        users: who logs in.
     """
     cluster = Elasticsearch(
         name,
-        ElasticsearchArgs(placement=base.monitoring, settings=settings, access=access, backup=base.backup_target),
+        ElasticsearchArgs(placement=base.monitoring, settings=settings, users=users, backup=base.backup_target),
         base.options(operator),
     )
-    Exporter(f"{name}-exporter", ExporterArgs(placement=base.monitoring, store=cluster.store), base.options(cluster))
+    exporter = ExporterArgs(placement=base.monitoring, elasticsearch=cluster.connection)
+    Exporter(f"{name}-exporter", exporter, base.options(cluster))
     return cluster

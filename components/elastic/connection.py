@@ -20,8 +20,8 @@ def user_secret(cluster: str, user: str) -> str:
     return f"{cluster}-user-{user}"
 
 
-@dataclass(frozen=True)
-class Store:
+@dataclass(frozen=True, kw_only=True)
+class ElasticsearchConnection:
     """An Elasticsearch cluster, and the user that reads from outside the Elastic Stack.
 
     Args:

@@ -7,12 +7,12 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
-from ..backups.target import Target
+from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
 from ..settings.elastic import ElasticsearchSettings
-from .connection import Store, ca_secret, url, user_secret
-from .users import Access, User
+from .connection import ElasticsearchConnection, ca_secret, url, user_secret
+from .users import ElasticsearchUsers, User
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,28 +22,28 @@ class ElasticsearchArgs:
     Args:
         placement: where it runs.
         settings: version and size.
-        access: who logs in, and what they may do.
+        users: who logs in, and what they may do.
         backup: where its snapshots go, if anywhere.
     """
 
     placement: Placement
     settings: ElasticsearchSettings
-    access: Access
-    backup: Target | None
+    users: ElasticsearchUsers
+    backup: BackupTarget | None
 
 
 class Elasticsearch(pulumi.ComponentResource):
     """The Secrets with user and roles, and the Release with the custom resource.
 
-    TLS and logins are on, unlike in the guide (D-078). `store` is how programs get in.
+    TLS and logins are on, unlike in the guide (D-078). `connection` is how programs get in.
     """
 
-    store: Store
+    connection: ElasticsearchConnection
 
     def __init__(self, name: str, args: ElasticsearchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Elasticsearch", name, {}, opts)
-        user = args.access.user
-        self.store = Store(
+        user = args.users.user
+        self.connection = ElasticsearchConnection(
             cluster=name,
             version=args.settings.version,
             url=url(name, args.placement.namespace),
@@ -54,8 +54,8 @@ class Elasticsearch(pulumi.ComponentResource):
             nodes=args.settings.nodes,
         )
         secrets = [
-            self._secret(args, f"{name}-roles", {"roles.yml": yaml.safe_dump(args.access.roles, sort_keys=False)}),
-            *(self._login(args, each) for each in (user, *args.access.others)),
+            self._secret(args, f"{name}-roles", {"roles.yml": yaml.safe_dump(args.users.roles, sort_keys=False)}),
+            *(self._login(args, each) for each in (user, *args.users.others)),
         ]
         account = self._service_account(args, args.backup) if args.backup else None
         args.placement.charts.release(
@@ -65,14 +65,14 @@ class Elasticsearch(pulumi.ComponentResource):
             self._values(args),
             pulumi.ResourceOptions(parent=self, depends_on=[*secrets, *([account] if account else [])]),
         )
-        self.register_outputs({"url": self.store.url})
+        self.register_outputs({"url": self.connection.url})
 
     def _login(self, args: ElasticsearchArgs, user: User) -> core.v1.Secret:
         login: dict[str, pulumi.Input[str]] = {"username": user.name, "password": user.password, "roles": user.role}
-        return self._secret(args, user_secret(self.store.cluster, user.name), login)
+        return self._secret(args, user_secret(self.connection.cluster, user.name), login)
 
-    def _service_account(self, args: ElasticsearchArgs, backup: Target) -> core.v1.ServiceAccount:
-        name = self.store.cluster
+    def _service_account(self, args: ElasticsearchArgs, backup: BackupTarget) -> core.v1.ServiceAccount:
+        name = self.connection.cluster
         return core.v1.ServiceAccount(
             name,
             metadata=metadata(name, name, args.placement.namespace, annotations=backup.annotations(name)),
@@ -83,7 +83,7 @@ class Elasticsearch(pulumi.ComponentResource):
     def _secret(self, args: ElasticsearchArgs, name: str, data: dict[str, pulumi.Input[str]]) -> core.v1.Secret:
         return core.v1.Secret(
             name,
-            metadata=metadata(name, self.store.cluster, args.placement.namespace),
+            metadata=metadata(name, self.connection.cluster, args.placement.namespace),
             string_data=data,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -111,25 +111,25 @@ class Elasticsearch(pulumi.ComponentResource):
         }
         if args.backup:
             node_set["config"]["s3.client.default.region"] = args.backup.region
-            _may_write(node_set["podTemplate"]["spec"], self.store.cluster, args.backup)
+            _may_write(node_set["podTemplate"]["spec"], self.connection.cluster, args.backup)
         if settings.nodes > 1:
             # Nodes, and the copies of a shard, in different zones (G-048).
             node_set["zoneAwareness"] = {"topologyKey": "topology.kubernetes.io/zone"}
-        logins = [user_secret(self.store.cluster, user.name) for user in (args.access.user, *args.access.others)]
+        logins = [user_secret(self.connection.cluster, user.name) for user in (args.users.user, *args.users.others)]
         deletion = "DeleteOnScaledownOnly" if args.placement.keep_data else "DeleteOnScaledownAndClusterDeletion"
         return {
-            "fullnameOverride": self.store.cluster,
+            "fullnameOverride": self.connection.cluster,
             "version": settings.version,
             "nodeSets": [node_set],
             "volumeClaimDeletePolicy": deletion,
             "auth": {
                 "fileRealm": [{"secretName": secret} for secret in logins],
-                "roles": [{"secretName": f"{self.store.cluster}-roles"}],
+                "roles": [{"secretName": f"{self.connection.cluster}-roles"}],
             },
         }
 
 
-def _may_write(pod: dict[str, Any], service_account: str, backup: Target) -> None:
+def _may_write(pod: dict[str, Any], service_account: str, backup: BackupTarget) -> None:
     """Give a pod the role of its ServiceAccount, with the token where Elasticsearch's S3 client looks for it.
 
     Source: https://www.elastic.co/docs/deploy-manage/tools/snapshot-and-restore/cloud-on-k8s

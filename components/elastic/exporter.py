@@ -9,7 +9,7 @@ from pulumi_kubernetes import apps
 from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, RESTRICTED
-from .connection import Store, user_secret
+from .connection import ElasticsearchConnection, user_secret
 from .users import METRICS
 
 # renovate: datasource=docker depName=quay.io/prometheuscommunity/elasticsearch-exporter
@@ -25,7 +25,7 @@ class ExporterArgs:
     """Where the exporter runs, and the cluster that it asks."""
 
     placement: Placement
-    store: Store
+    elasticsearch: ElasticsearchConnection
 
 
 class Exporter(pulumi.ComponentResource):
@@ -33,23 +33,23 @@ class Exporter(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ExporterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:ElasticsearchExporter", name, {}, opts)
-        labels = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/instance": args.store.cluster}
+        labels = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/instance": args.elasticsearch.cluster}
         apps.v1.Deployment(
             name,
-            metadata=metadata(name, args.store.cluster, args.placement.namespace),
+            metadata=metadata(name, args.elasticsearch.cluster, args.placement.namespace),
             spec={
                 "replicas": 1,
                 "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": _pod(args.store)},
+                "template": {"metadata": {"labels": labels}, "spec": _pod(args.elasticsearch)},
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 
 
-def _pod(store: Store) -> dict[str, Any]:
-    login = user_secret(store.cluster, METRICS)
-    authority = {"secretName": store.ca_secret, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+def _pod(connection: ElasticsearchConnection) -> dict[str, Any]:
+    login = user_secret(connection.cluster, METRICS)
+    authority = {"secretName": connection.ca_secret, "items": [{"key": "ca.crt", "path": "ca.crt"}]}
     return {
         "automountServiceAccountToken": False,
         "securityContext": AS_NOBODY,
@@ -57,7 +57,7 @@ def _pod(store: Store) -> dict[str, Any]:
             {
                 "name": _NAME,
                 "image": IMAGE,
-                "args": [f"--es.uri={store.url}", f"--es.ca={_AUTHORITY}/ca.crt", *_ASKED],
+                "args": [f"--es.uri={connection.url}", f"--es.ca={_AUTHORITY}/ca.crt", *_ASKED],
                 "env": [
                     {"name": f"ES_{key.upper()}", "valueFrom": {"secretKeyRef": {"name": login, "key": key}}}
                     for key in ("username", "password")

@@ -25,7 +25,7 @@ class User:
 
 
 @dataclass(frozen=True)
-class Access:
+class ElasticsearchUsers:
     """Who logs in to a cluster, and its roles in the terms of Elasticsearch's roles.yml.
 
     Args:
@@ -39,13 +39,13 @@ class Access:
     others: tuple[User, ...] = ()
 
 
-def logs(secrets: Secrets) -> Access:
+def users_of_logs(secrets: Secrets) -> ElasticsearchUsers:
     """Return who uses the logs: Grafana reads them, Logstash writes them, backups are made, metrics read.
 
     Args:
         secrets: from which the password comes.
     """
-    return Access(
+    return ElasticsearchUsers(
         user=User("grafana", secrets.derive("grafana@mangakai-logs"), "logs_reader"),
         roles={
             "logs_reader": {"indices": [{"names": LOG_INDICES, "privileges": ["read", "view_index_metadata"]}]},
@@ -64,7 +64,7 @@ def logs(secrets: Secrets) -> Access:
     )
 
 
-def traces(secrets: Secrets) -> Access:
+def users_of_traces(secrets: Secrets) -> ElasticsearchUsers:
     """Return who uses the traces: Jaeger, which makes its index templates and the indices of each day itself.
 
     Jaeger's role holds what its collector, its query service and its index cleaner send, and nothing else.
@@ -72,7 +72,7 @@ def traces(secrets: Secrets) -> Access:
     Args:
         secrets: from which the password comes.
     """
-    return Access(
+    return ElasticsearchUsers(
         user=User("jaeger", secrets.derive("jaeger@mangakai-traces"), "jaeger"),
         roles={
             "jaeger": {

@@ -14,7 +14,7 @@ from .placement import Placement
 
 if TYPE_CHECKING:
     from ..aws.account import Aws
-    from ..backups.target import Target
+    from .backup_target import BackupTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Base:
     agents: Placement
     prerequisites: tuple[pulumi.Resource, ...] = ()
     account: Aws | None = None
-    backup_target: Target | None = None
+    backup_target: BackupTarget | None = None
 
     @property
     def domain(self) -> Domain | None:

@@ -21,8 +21,8 @@ class Domain(Protocol):
     def host(self, name: str) -> str:
         """Return the name in the domain of the endpoint `name`."""
 
-    def lead(self, name: str, address: pulumi.Input[str], endpoint: pulumi.Resource) -> None:
-        """Make that name lead to the address of a load balancer."""
+    def create_record(self, name: str, address: pulumi.Input[str], endpoint: pulumi.Resource) -> None:
+        """Make the record by which that name leads to the address of a load balancer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Endpoint(pulumi.ComponentResource):
         )
         address = service.status.apply(_address)  # type: ignore[arg-type]
         if args.domain:
-            args.domain.lead(name, address, self)
+            args.domain.create_record(name, address, self)
             self.url = pulumi.Output.from_input(f"https://{args.domain.host(name)}")
         else:
             scheme = "https" if args.interface.tls or certificate else "http"

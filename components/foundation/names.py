@@ -15,7 +15,7 @@ WEB_USER = "monitoring"
 REMOTE_WRITE = "prometheus-remote-write"
 
 BACKUP = "backup"
-BACKUP_PROGRAM = "backup-program"
+BACKUP_AGENT = "backup-program"
 
 # What is backed up: each has a ServiceAccount, a prefix in the bucket and a role in AWS of this name.
 BACKUP_PARTS = ("prometheus", "grafana", BACKUP, "mangakai-logs", "mangakai-traces")

@@ -35,7 +35,7 @@ def explain(client: api.ApiClient, release: str, namespace: str) -> list[str]:
     return [*waiting, *_last(events, release)]
 
 
-def way_out(errors: Iterable[str], release: str, namespace: str) -> list[str]:
+def remedy(errors: Iterable[str], release: str, namespace: str) -> list[str]:
     """Return what to do about each StatefulSet that Kubernetes does not change in place.
 
     Args:
@@ -44,10 +44,10 @@ def way_out(errors: Iterable[str], release: str, namespace: str) -> list[str]:
         namespace: of the release.
     """
     names = sorted({name for error in errors for name in _IMMUTABLE.findall(error)})
-    return [f"release {release}: {make_anew(name, namespace)}" for name in names]
+    return [f"release {release}: {how_to_recreate(name, namespace)}" for name in names]
 
 
-def make_anew(stateful_set: str, namespace: str) -> str:
+def how_to_recreate(stateful_set: str, namespace: str) -> str:
     """Return how to change what Kubernetes does not change in a StatefulSet that is there."""
     return (
         f"StatefulSet {stateful_set} has to be made anew for this, around its pods: "
@@ -56,7 +56,7 @@ def make_anew(stateful_set: str, namespace: str) -> str:
     )
 
 
-def make_way(client: api.ApiClient, release: str, namespace: str) -> list[str]:
+def remove_stuck_pods(client: api.ApiClient, release: str, namespace: str) -> list[str]:
     """Remove what would keep the next upgrade of a failed release waiting, and return a line for each such thing.
 
     A StatefulSet does not replace a pod that never became ready, not even by a right one. So it goes without its other

@@ -9,7 +9,7 @@ from kubernetes import config
 
 from ..settings.foundation import ChartsSettings
 from .chart_pins import PINS, archive
-from .release_recovery import explain, make_way, way_out
+from .release_recovery import explain, remedy, remove_stuck_pods
 
 
 class Charts:
@@ -33,8 +33,8 @@ class Charts:
         self._settings = settings
         self.timeout_seconds, self.context = settings.timeout_seconds, context
         self._hooks = pulumi.ResourceHookBinding(
-            before_update=[pulumi.ResourceHook("make-way", lambda update: _make_way(update, context))],
-            on_error=[pulumi.ErrorHook("why-not-ready", lambda failure: _say_why(failure, context))],
+            before_update=[pulumi.ResourceHook("remove-stuck-pods", lambda update: _unblock(update, context))],
+            on_error=[pulumi.ErrorHook("explain-failure", lambda failure: _explain_failure(failure, context))],
         )
 
     def release(
@@ -72,19 +72,19 @@ class Charts:
         )
 
 
-def _make_way(update: pulumi.ResourceHookArgs, context: str) -> None:
-    """Take what a failed try has left out of the way of this one."""
+def _unblock(update: pulumi.ResourceHookArgs, context: str) -> None:
+    """Remove the pods of a failed upgrade that would keep this one waiting."""
     inputs = update.new_inputs or {}
     client = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
-    for line in make_way(client, str(inputs.get("name")), str(inputs.get("namespace"))):
+    for line in remove_stuck_pods(client, str(inputs.get("name")), str(inputs.get("namespace"))):
         pulumi.log.warn(line)
 
 
-def _say_why(failure: pulumi.ErrorHookArgs, context: str) -> bool:
+def _explain_failure(failure: pulumi.ErrorHookArgs, context: str) -> bool:
     """Log what the provider does not say: the way out, or the pods of the Release, their reasons, the last events."""
     inputs = failure.new_inputs or failure.old_inputs or {}
     release, namespace = str(inputs.get("name")), str(inputs.get("namespace"))
     client = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
-    for line in way_out(failure.errors, release, namespace) or explain(client, release, namespace):
+    for line in remedy(failure.errors, release, namespace) or explain(client, release, namespace):
         pulumi.log.error(line)
     return False  # no second try: the next `up` is one

@@ -14,7 +14,7 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, logs: Elasticsearch, traces
         prometheus=metrics.prometheus.url,
         alertmanager=metrics.alertmanager.url,
         authentication=base.settings.exposure.authentication,
-        logs=logs.store,
+        logs=logs.connection,
         jaeger=traces.jaeger.query,
     )
     args = GrafanaArgs(

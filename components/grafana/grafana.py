@@ -8,8 +8,8 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import core
 
-from ..backups.target import Target
-from ..elastic.connection import Store
+from ..elastic.connection import ElasticsearchConnection
+from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.names import GRAFANA_ADMIN, WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
@@ -60,7 +60,7 @@ class GrafanaArgs:
     settings: GrafanaSettings
     url: pulumi.Input[str]
     datasources: "Datasources"
-    backup: Target | None
+    backup: BackupTarget | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Datasources:
     prometheus: str
     alertmanager: str
     authentication: bool
-    logs: Store
+    logs: ElasticsearchConnection
     jaeger: str
 
 
@@ -240,7 +240,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
     }
 
 
-def _saved(backup: Target) -> dict[str, Any]:
+def _saved(backup: BackupTarget) -> dict[str, Any]:
     """Return the values that add the sidecar which saves Grafana's database."""
     mount = {"name": "storage", "mountPath": _DATA}
     sidecar = backup.container(["run", "grafana"], {"GRAFANA_DATABASE": f"{_DATA}/grafana.db"}, [mount], memory="256Mi")

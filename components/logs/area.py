@@ -1,9 +1,9 @@
 """Deploys the logs, from where they end to where they come from: each part finds the one that it sends to."""
 
 from ..elastic import area as elastic
-from ..elastic import users
 from ..elastic.eck_operator import ElasticOperator
 from ..elastic.elasticsearch import Elasticsearch
+from ..elastic.users import users_of_logs
 from ..foundation.area import Urls
 from ..foundation.base import Base
 from ..metrics.area import Metrics
@@ -17,15 +17,15 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
     """Make Elasticsearch, which Grafana and the backups read too, Kibana, the index, Logstash and Filebeat."""
     settings, logs = base.settings, base.settings.logs
     elasticsearch = elastic.deploy_elasticsearch(
-        base, operator, name="mangakai-logs", settings=logs.elasticsearch, access=users.logs(base.secrets)
+        base, operator, name="mangakai-logs", settings=logs.elasticsearch, users=users_of_logs(base.secrets)
     )
-    store = elasticsearch.store
+    connection = elasticsearch.connection
     kibana = Kibana(
         "kibana",
-        KibanaArgs(placement=base.monitoring, settings=logs.kibana, store=store, url=urls["kibana"]),
+        KibanaArgs(placement=base.monitoring, settings=logs.kibana, elasticsearch=connection, url=urls["kibana"]),
         base.options(elasticsearch),
     )
-    index = LogIndexArgs(placement=base.monitoring, store=store, retention_days=logs.retention_days)
+    index = LogIndexArgs(placement=base.monitoring, elasticsearch=connection, retention_days=logs.retention_days)
     LogIndex("log-index", index, base.options(kibana))
     transport = base.secrets.derive("filebeat@logstash")
     logstash = Logstash(
@@ -33,7 +33,7 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
         LogstashArgs(
             placement=base.monitoring,
             settings=logs.logstash,
-            store=store,
+            elasticsearch=connection,
             transport=transport,
             alerts=Alerts(
                 url=metrics.alertmanager.url,
@@ -48,7 +48,7 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
         FilebeatArgs(
             placement=base.agents,
             settings=logs.filebeat,
-            store=store,
+            elasticsearch=connection,
             logstash=logstash.beats,
             application_namespace=settings.application.namespace,
             transport=transport,

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import core
 
-from ..elastic.connection import Store
+from ..elastic.connection import ElasticsearchConnection
 from ..foundation.certificate import derived
 from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
@@ -37,7 +37,7 @@ class FilebeatArgs:
     Args:
         placement: where it runs: it reads the node's files, which `monitoring` forbids.
         settings: its size.
-        store: the Elasticsearch that the lines end in, which has the version of the Elastic Stack.
+        elasticsearch: the one that the lines end in, which has the version of the Elastic Stack.
         logstash: host:port of the Beats input.
         application_namespace: whose containers' lines it ships.
         transport: the secret from which its certificate comes, as Logstash's does.
@@ -45,7 +45,7 @@ class FilebeatArgs:
 
     placement: Placement
     settings: FilebeatSettings
-    store: Store
+    elasticsearch: ElasticsearchConnection
     logstash: str
     application_namespace: str
     transport: pulumi.Input[str]
@@ -147,7 +147,7 @@ def _values(args: FilebeatArgs) -> dict[str, Any]:
     return {
         "fullnameOverride": "filebeat",
         "type": "filebeat",
-        "version": args.store.version,
+        "version": args.elasticsearch.version,
         "config": render(args.settings, args.logstash, args.application_namespace),
         "daemonSet": {
             "podTemplate": {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from ..elastic.connection import Store
+from ..elastic.connection import ElasticsearchConnection
 from ..foundation.placement import Placement
 from ..foundation.web_interfaces import KIBANA
 from ..settings.logs import KibanaSettings
@@ -20,13 +20,13 @@ class KibanaArgs:
     Args:
         placement: where it runs.
         settings: its size.
-        store: the Elasticsearch that it shows.
+        elasticsearch: the one that it shows.
         url: where people open it.
     """
 
     placement: Placement
     settings: KibanaSettings
-    store: Store
+    elasticsearch: ElasticsearchConnection
     url: pulumi.Input[str]
 
 
@@ -46,9 +46,9 @@ class Kibana(pulumi.ComponentResource):
             args.placement.namespace,
             {
                 "fullnameOverride": "kibana",
-                "version": args.store.version,
+                "version": args.elasticsearch.version,
                 "count": args.settings.replicas,
-                "elasticsearchRef": {"name": args.store.cluster},
+                "elasticsearchRef": {"name": args.elasticsearch.cluster},
                 "config": {"server.publicBaseUrl": args.url, "telemetry.enabled": False},
                 "podTemplate": {
                     "spec": {"containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}]}

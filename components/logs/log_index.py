@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import core
 
-from ..elastic.connection import Store, ca_secret
+from ..elastic.connection import ElasticsearchConnection, ca_secret
 from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, RESTRICTED
@@ -32,12 +32,12 @@ class LogIndexArgs:
 
     Args:
         placement: where it runs.
-        store: the Elasticsearch that holds the logs.
+        elasticsearch: the one that holds the logs.
         retention_days: after how many days logs are deleted.
     """
 
     placement: Placement
-    store: Store
+    elasticsearch: ElasticsearchConnection
     retention_days: int
 
 
@@ -59,7 +59,7 @@ class LogIndex(pulumi.ComponentResource):
             "automountServiceAccountToken": False,
             "securityContext": AS_NOBODY,
             "containers": [container],
-            "volumes": _volumes(args.store),
+            "volumes": _volumes(args.elasticsearch),
         }
         set_up_job(
             NAME,
@@ -81,14 +81,14 @@ def files() -> dict[str, str]:
 
 def _container(args: LogIndexArgs) -> dict[str, Any]:
     environment: dict[str, Any] = {
-        "ELASTICSEARCH_URL": args.store.url,
+        "ELASTICSEARCH_URL": args.elasticsearch.url,
         "KIBANA_URL": kibana_url(args.placement.namespace),
         "ELASTIC_USERNAME": "elastic",
         "CA_FILE": _CERTIFICATES,
         "RETENTION_DAYS": str(args.retention_days),
-        "REPLICAS": str(min(1, args.store.nodes - 1)),
+        "REPLICAS": str(min(1, args.elasticsearch.nodes - 1)),
     }
-    password = {"secretKeyRef": {"name": f"{args.store.cluster}-es-elastic-user", "key": "elastic"}}
+    password = {"secretKeyRef": {"name": f"{args.elasticsearch.cluster}-es-elastic-user", "key": "elastic"}}
     return {
         "name": NAME,
         "image": IMAGE,
@@ -106,8 +106,8 @@ def _container(args: LogIndexArgs) -> dict[str, Any]:
     }
 
 
-def _volumes(store: Store) -> list[dict[str, Any]]:
-    authorities = {"elasticsearch.crt": ca_secret(store.cluster), "kibana.crt": KIBANA_CA_SECRET}
+def _volumes(connection: ElasticsearchConnection) -> list[dict[str, Any]]:
+    authorities = {"elasticsearch.crt": ca_secret(connection.cluster), "kibana.crt": KIBANA_CA_SECRET}
     sources = [
         {"secret": {"name": secret, "items": [{"key": "ca.crt", "path": path}]}} for path, secret in authorities.items()
     ]

@@ -8,7 +8,7 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
-from ..elastic.connection import Store, user_secret
+from ..elastic.connection import ElasticsearchConnection, user_secret
 from ..foundation.certificate import derived
 from ..foundation.metadata import metadata
 from ..foundation.names import WEB_AUTH, WEB_USER
@@ -31,14 +31,14 @@ class LogstashArgs:
     Args:
         placement: where it runs.
         settings: its size.
-        store: the Elasticsearch that it writes to.
+        elasticsearch: the one that it writes to.
         transport: the secret from which its certificate comes, as Filebeat's does.
         alerts: where it reports errors.
     """
 
     placement: Placement
     settings: LogstashSettings
-    store: Store
+    elasticsearch: ElasticsearchConnection
     transport: pulumi.Input[str]
     alerts: "Alerts"
 
@@ -92,9 +92,9 @@ class Logstash(pulumi.ComponentResource):
             args.placement.namespace,
             {
                 "fullnameOverride": "logstash",
-                "version": args.store.version,
+                "version": args.elasticsearch.version,
                 "count": args.settings.replicas,
-                "elasticsearchRefs": [{"clusterName": args.store.cluster, "name": args.store.cluster}],
+                "elasticsearchRefs": [{"clusterName": args.elasticsearch.cluster, "name": args.elasticsearch.cluster}],
                 "pipelinesRef": {"secretName": PIPELINES_SECRET},
                 "services": [
                     {
@@ -132,7 +132,7 @@ def beats(namespace: str) -> str:
 
 def _environment(args: LogstashArgs) -> list[dict[str, Any]]:
     """Return what the pipelines name as ${…} besides what ECK injects, and the size of the heap."""
-    login = user_secret(args.store.cluster, "logstash")
+    login = user_secret(args.elasticsearch.cluster, "logstash")
     heap = int(to_bytes(args.settings.resources.manifest()["limits"]["memory"]) / 2 / _MIB)
     values = {
         # The Beats input takes as much again off the heap, unless it is told.

@@ -8,7 +8,7 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
-from ..backups.target import Target
+from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS, REMOTE_WRITE, WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
@@ -24,7 +24,7 @@ PORT = PROMETHEUS.port
 
 _DATA = "/data"
 _WEB = "/etc/prometheus/web"
-_STORE = "/etc/prometheus/remote-write"
+_LOGIN = "/etc/prometheus/remote-write"
 _MOUNTS = [
     {"name": "rules", "mountPath": "/etc/prometheus/rules", "readOnly": True},
     {"name": "scrape-configs", "mountPath": "/etc/prometheus/scrape_configs", "readOnly": True},
@@ -51,7 +51,7 @@ class PrometheusArgs:
     cluster: ClusterSettings
     url: pulumi.Input[str]
     exposure: ExposureSettings
-    backup: Target | None
+    backup: BackupTarget | None
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -78,7 +78,7 @@ class Prometheus(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def render(cluster: ClusterSettings, exposure: ExposureSettings, store: RemoteWriteSettings | None) -> str:
+def render(cluster: ClusterSettings, exposure: ExposureSettings, remote_write: RemoteWriteSettings | None) -> str:
     """Return prometheus.yml."""
     basic_auth = {"basic_auth": {"username": WEB_USER, "password_file": f"{_WEB}/password"}}
     alertmanagers: dict[str, Any] = {
@@ -103,28 +103,28 @@ def render(cluster: ClusterSettings, exposure: ExposureSettings, store: RemoteWr
             "alert_relabel_configs": [{"regex": "prometheus_replica", "action": "labeldrop"}],
             "alertmanagers": [alertmanagers],
         },
-        **({"remote_write": [_remote_write(store, cluster.region)]} if store else {}),
+        **({"remote_write": [_remote_write(remote_write, cluster.region)]} if remote_write else {}),
     }
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def _remote_write(store: RemoteWriteSettings, region: str) -> dict[str, Any]:
+def _remote_write(settings: RemoteWriteSettings, region: str) -> dict[str, Any]:
     login: dict[str, Any]
-    if store.username:
-        login = {"basic_auth": {"username": store.username, "password_file": f"{_STORE}/password"}}
+    if settings.username:
+        login = {"basic_auth": {"username": settings.username, "password_file": f"{_LOGIN}/password"}}
     else:
         # Signed for the region of the workspace, which need not be the cluster's.
-        login = {"sigv4": {"region": store.workspace_region or region}}
-        login["sigv4"] |= {"role_arn": store.role_arn} if store.role_arn else {}
+        login = {"sigv4": {"region": settings.workspace_region or region}}
+        login["sigv4"] |= {"role_arn": settings.role_arn} if settings.role_arn else {}
     return {
         "name": "long-term",
-        "url": store.url,
+        "url": settings.url,
         **login,
         # Amazon's service takes none.
-        "send_exemplars": store.username is not None,
-        "queue_config": {"max_shards": store.max_shards},
+        "send_exemplars": settings.username is not None,
+        "queue_config": {"max_shards": settings.max_shards},
         "write_relabel_configs": [
-            {"source_labels": ["__name__"], "regex": store.keep, "action": "keep"},
+            {"source_labels": ["__name__"], "regex": settings.keep, "action": "keep"},
             # Both replicas send; by `cluster` and this label the store keeps what one of them does.
             {"source_labels": ["prometheus_replica"], "target_label": "__replica__"},
             {"regex": "prometheus_replica", "action": "labeldrop"},
@@ -170,7 +170,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         # The chart takes a text as a template: so the image is that of the server.
         sidecars["readiness"] = yaml.safe_dump(_readiness(web))
     if settings.remote_write and settings.remote_write.username:
-        mounts.append({"name": "remote-write", "secretName": REMOTE_WRITE, "mountPath": _STORE, "readOnly": True})
+        mounts.append({"name": "remote-write", "secretName": REMOTE_WRITE, "mountPath": _LOGIN, "readOnly": True})
     accounts = {}
     if args.backup:
         data = {"name": "storage-volume", "mountPath": _DATA}

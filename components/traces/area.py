@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from ..elastic import area as elastic
-from ..elastic import users
 from ..elastic.eck_operator import ElasticOperator
 from ..elastic.elasticsearch import Elasticsearch
+from ..elastic.users import users_of_traces
 from ..foundation.base import Base
 from .jaeger import Jaeger, JaegerArgs
 
@@ -22,13 +22,13 @@ def deploy(base: Base, operator: ElasticOperator) -> Traces:
     """Make Jaeger and the Elasticsearch that it writes to; Jaeger's operator need not wait for that."""
     settings = base.settings.traces
     elasticsearch = elastic.deploy_elasticsearch(
-        base, operator, name="mangakai-traces", settings=settings.elasticsearch, access=users.traces(base.secrets)
+        base, operator, name="mangakai-traces", settings=settings.elasticsearch, users=users_of_traces(base.secrets)
     )
     args = JaegerArgs(
         placement=base.monitoring,
         settings=settings,
         sample_ratio=base.settings.application.open_telemetry.sample_ratio,
-        store=elasticsearch.store,
+        elasticsearch=elasticsearch.connection,
         storage=elasticsearch,
     )
     return Traces(jaeger=Jaeger("jaeger", args, base.options()), elasticsearch=elasticsearch)

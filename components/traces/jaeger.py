@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import apiextensions, core, rbac
 
-from ..elastic.connection import Store
+from ..elastic.connection import ElasticsearchConnection
 from ..foundation.certificate import self_signed
 from ..foundation.metadata import metadata
 from ..foundation.names import MONITORING
@@ -43,14 +43,14 @@ class JaegerArgs:
         placement: where it runs (D-112).
         settings: its size.
         sample_ratio: the share of requests that whoever asks Jaeger how to sample is told to trace.
-        store: the Elasticsearch that holds the spans.
+        elasticsearch: the one that holds the spans.
         storage: what must be up before Jaeger itself; its operator need not wait for that.
     """
 
     placement: Placement
     settings: TracesSettings
     sample_ratio: float
-    store: Store
+    elasticsearch: ElasticsearchConnection
     storage: pulumi.Resource
 
 
@@ -74,10 +74,10 @@ class Jaeger(pulumi.ComponentResource):
         login = core.v1.Secret(
             _STORAGE_SECRET,
             metadata=metadata(_STORAGE_SECRET, "jaeger", args.placement.namespace),
-            string_data={"ES_USERNAME": args.store.username, "ES_PASSWORD": args.store.password},
+            string_data={"ES_USERNAME": args.elasticsearch.username, "ES_PASSWORD": args.elasticsearch.password},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        jaeger_spec = spec(args.settings, args.sample_ratio, args.store.url, args.store.ca_secret, args.store.nodes)
+        jaeger_spec = spec(args.settings, args.sample_ratio, args.elasticsearch)
         custom_resource = apiextensions.CustomResource(
             NAME,
             api_version="jaegertracing.io/v1",
@@ -167,22 +167,18 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
     }
 
 
-def spec(
-    settings: TracesSettings, sample_ratio: float, elasticsearch: str, ca_secret: str, nodes: int
-) -> dict[str, Any]:
+def spec(settings: TracesSettings, sample_ratio: float, elasticsearch: ElasticsearchConnection) -> dict[str, Any]:
     """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
 
     The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own. An annotation of
     the pods changes with the spec: so each change reaches them, which read their sampling ratio at their start only.
     """
-    said = _spec(settings, sample_ratio, elasticsearch, ca_secret, nodes)
+    said = _spec(settings, sample_ratio, elasticsearch)
     configuration = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
     return {**said, "annotations": {ANNOTATION: configuration}}
 
 
-def _spec(
-    settings: TracesSettings, sample_ratio: float, elasticsearch: str, ca_secret: str, nodes: int
-) -> dict[str, Any]:
+def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: ElasticsearchConnection) -> dict[str, Any]:
     return {
         "strategy": "production",
         "storage": {
@@ -190,9 +186,9 @@ def _spec(
             "secretName": _STORAGE_SECRET,
             "options": {
                 "es": {
-                    "server-urls": elasticsearch,
+                    "server-urls": elasticsearch.url,
                     "index-prefix": "mangakai",
-                    "num-replicas": 1 if nodes > 1 else 0,
+                    "num-replicas": 1 if elasticsearch.nodes > 1 else 0,
                     "tls": {"enabled": True, "ca": f"{_CA}/ca.crt"},
                 }
             },
@@ -208,7 +204,7 @@ def _spec(
             },
         },
         "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": sample_ratio}}},
-        "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": ca_secret}}],
+        "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": elasticsearch.ca_secret}}],
         "volumeMounts": [{"name": "elasticsearch-ca", "mountPath": _CA, "readOnly": True}],
         "securityContext": AS_NOBODY,
         "containerSecurityContext": RESTRICTED,

@@ -27,7 +27,7 @@ from sandbox import cluster
 from sandbox.environment import environment
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.processes import SandboxError
-from sandbox.programs import HELM
+from sandbox.program_pins import HELM
 from sandbox.session import SECRETS, WITHOUT_WEBHOOKS, start
 from sandbox.stacks import prepare
 

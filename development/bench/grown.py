@@ -8,7 +8,7 @@ from pathlib import Path
 from sandbox.layout import CHECKOUT
 
 TIMES = 10
-_PARTS = {"Pulumi.yaml", "__main__.py", "backup", "components", "dashboards", "rules", "scrape"}
+_PARTS = {"Pulumi.yaml", "__main__.py", "backup_agent", "components", "dashboards", "rules", "scrape"}
 
 
 def write(folder: Path) -> None:

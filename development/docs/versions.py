@@ -5,13 +5,13 @@ import re
 
 import yaml
 
-from components.backups import target
 from components.elastic import exporter
+from components.foundation import backup_target
 from components.foundation.chart_pins import PINS
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
 from components.traces import jaeger
-from sandbox import programs
+from sandbox import program_pins
 
 from .pages import ROOT, table
 
@@ -28,25 +28,25 @@ def charts(_: str) -> str:
 
 def shipped_and_tested(_: str) -> str:
     """Return the table of the versions."""
-    least = ".".join(map(str, programs.MINIMUM_PULUMI))
+    least = ".".join(map(str, program_pins.MINIMUM_PULUMI))
     opensearch = f"OpenSearch {_opensearch()}"
-    restic = target._RESTIC_IMAGE.rpartition(":")[2]
+    restic = backup_target._RESTIC_IMAGE.rpartition(":")[2]
     exporter_version = exporter.IMAGE.rpartition(":v")[2]
     pairs = {
-        "Prometheus": (_application("prometheus"), programs.PROMETHEUS.version),
-        "Alertmanager": (_application("alertmanager"), programs.ALERTMANAGER.version),
+        "Prometheus": (_application("prometheus"), program_pins.PROMETHEUS.version),
+        "Alertmanager": (_application("alertmanager"), program_pins.ALERTMANAGER.version),
         "Grafana": (_application("grafana"), ""),
-        "Elastic's operator": (PINS["eck-operator"].version, programs.ECK_OPERATOR.version),
+        "Elastic's operator": (PINS["eck-operator"].version, program_pins.ECK_OPERATOR.version),
         "Elasticsearch of the logs, Kibana, Logstash, Filebeat": (LogsSettings().elasticsearch.version, opensearch),
         "Elasticsearch of the traces": (TracesSettings().elasticsearch.version, opensearch),
-        "Elasticsearch's exporter": (exporter_version, programs.ELASTICSEARCH_EXPORTER.version),
-        "Jaeger's operator": (jaeger._OPERATOR_VERSION, programs.JAEGER_OPERATOR.version),
-        "Jaeger": (jaeger._VERSION, programs.JAEGER_COLLECTOR.version),
-        "restic": (restic, programs.RESTIC.version),
-        "Kubernetes": ("EKS's", programs.KUBE_APISERVER.version),
-        "Pulumi": (f"{least} or newer", programs.PULUMI.version),
-        "Pulumi's Kubernetes provider": (_locked("pulumi-kubernetes"), programs.PROVIDER.version),
-        "Helm, in the provider": ("the provider's", programs.HELM.version),
+        "Elasticsearch's exporter": (exporter_version, program_pins.ELASTICSEARCH_EXPORTER.version),
+        "Jaeger's operator": (jaeger._OPERATOR_VERSION, program_pins.JAEGER_OPERATOR.version),
+        "Jaeger": (jaeger._VERSION, program_pins.JAEGER_COLLECTOR.version),
+        "restic": (restic, program_pins.RESTIC.version),
+        "Kubernetes": ("EKS's", program_pins.KUBE_APISERVER.version),
+        "Pulumi": (f"{least} or newer", program_pins.PULUMI.version),
+        "Pulumi's Kubernetes provider": (_locked("pulumi-kubernetes"), program_pins.PROVIDER.version),
+        "Helm, in the provider": ("the provider's", program_pins.HELM.version),
     }
     rows = [
         (part, shipped, tested or "not run", "yes" if shipped == tested else "")

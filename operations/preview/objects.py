@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from components.foundation.release_recovery import make_anew
+from components.foundation.release_recovery import how_to_recreate
 from operations.manifest_diff import fields
 from operations.preview.steps import MASK
 
@@ -52,7 +52,7 @@ class Change:
     folded: int = 0
     restarts: str = ""
     stuck: tuple[str, ...] = ()
-    way_out: str = ""
+    remedy: str = ""
 
     @property
     def is_noise(self) -> bool:
@@ -164,7 +164,7 @@ def _way_out(kind: str, manifest: dict[str, Any], namespace: str) -> str:
     metadata = manifest["metadata"]
     name, where = str(metadata["name"]), str(metadata.get("namespace") or namespace)
     if kind == "StatefulSet":
-        return make_anew(name, where)
+        return how_to_recreate(name, where)
     return (
         f"{kind} {name} has to be made anew for this: kubectl -n {where} delete {kind.lower()} {name}, then pulumi up"
     )

@@ -100,7 +100,7 @@ def summary(found: Preview) -> list[str]:
         ],
     }
     lines += [f"  {title}: {', '.join(objects)}" for title, objects in groups.items() if objects]
-    return [*lines, *(f"    {change.way_out}" for change in told if change.way_out)]
+    return [*lines, *(f"    {change.remedy}" for change in told if change.remedy)]
 
 
 def _keys(change: Change) -> str:

@@ -24,7 +24,7 @@ from sandbox.demo.mangakai import Mangakai
 from sandbox.demo.watch import Watch
 from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.processes import SandboxError
-from sandbox.programs import Group, of_groups
+from sandbox.program_pins import Group, of_groups
 
 PORTS = Ports(prometheus=prometheus.PORT, alertmanager=alertmanager.PORT, exporters=29090, smtp=29025, webhooks=29080)
 APPLICATION_PORTS = application.Ports(redis=29379, backend=29000, backend_metrics=29001, worker_metrics=29002)

@@ -19,7 +19,7 @@ from sandbox.demo.loopback import Ports
 from sandbox.demo.mangakai import Mangakai
 from sandbox.demo.sinks import MailServer, Webhooks
 from sandbox.processes import SandboxError
-from sandbox.programs import ALERTMANAGER, PROMETHEUS
+from sandbox.program_pins import ALERTMANAGER, PROMETHEUS
 
 START_SECONDS = 30
 # Five for the discovery of the targets, and at speed 1 up to sixty until each is scraped for the first time.

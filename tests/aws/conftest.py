@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.program import Run, run
+from tests.offline import Run, run
 
 DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}
 WORKSPACE = "https://aps-workspaces.ap-southeast-1.amazonaws.com/workspaces/ws-0123abcd/api/v1/remote_write"

@@ -12,7 +12,7 @@ from moto.core import set_initial_no_auth_action_count
 
 from components.foundation.names import BACKUP_PARTS
 from tests.aws.conftest import DOMAIN
-from tests.program import Run
+from tests.offline import Run
 
 REGION = "ap-southeast-1"
 # Where the API spells a name otherwise than with a capital letter.

@@ -7,7 +7,7 @@ from typing import Any
 
 import parliament
 
-from tests.program import Registered, Run, run
+from tests.offline import Registered, Run, run
 
 # Findings that are no fault, by the kind of document.
 ACCEPTED = {

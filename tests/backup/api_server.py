@@ -20,7 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from components.foundation.certificate import self_signed
-from tests.program import ROOT
+from tests.offline import ROOT
 
 STDIN, STDOUT, STDERR, STATUS = b"\x00", b"\x01", b"\x02", b"\x03"
 

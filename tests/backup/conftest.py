@@ -17,7 +17,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from sandbox.build import ensure
-from sandbox.programs import PROMETHEUS, PROMTOOL, RESTIC
+from sandbox.program_pins import PROMETHEUS, PROMTOOL, RESTIC
 
 STORAGE_PORT, PROMETHEUS_PORT = 29340, 29341
 logging.getLogger("werkzeug").setLevel(logging.WARNING)

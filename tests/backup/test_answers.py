@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from backup import BackupError
-from backup import __main__ as program
-from backup.elasticsearch import Elasticsearch
-from backup.schedule import Schedule
-from backup.snapshot import Backup, Snapshot
-from backup.web import Web
+from backup_agent import BackupError
+from backup_agent import __main__ as program
+from backup_agent.elasticsearch import Elasticsearch
+from backup_agent.schedule import Schedule
+from backup_agent.snapshot import Backup, Snapshot
+from backup_agent.web import Web
 from tests.backup.conftest import INTERVAL
 from tests.backup.test_schedule import Clock
 from tests.serving import serving

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backup import BackupError
-from backup import __main__ as program
+from backup_agent import BackupError
+from backup_agent import __main__ as program
 
 
 @pytest.fixture

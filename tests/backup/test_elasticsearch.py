@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from backup import BackupError
-from backup import __main__ as program
-from backup.elasticsearch import Elasticsearch
-from backup.snapshot import Snapshot
+from backup_agent import BackupError
+from backup_agent import __main__ as program
+from backup_agent.elasticsearch import Elasticsearch
+from backup_agent.snapshot import Snapshot
 from components.elastic import users as access
 from tests.backup.snapshot_lifecycle import SnapshotLifecycle
 from tests.logs import opensearch

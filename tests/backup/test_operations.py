@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from backup.blocks import read
+from backup_agent.blocks import read
 from tests.backup.api_server import ApiServer, pod
 from tests.backup.conftest import Prometheus
 from tests.backup.test_prometheus import BEGIN, HOURS
-from tests.program import ROOT
+from tests.offline import ROOT
 
 PORT = 29344
 CONTEXT = "operators"
@@ -114,7 +114,7 @@ def test_the_manifest_is_saved_with_the_rest(operator: Operator, environment: di
     operator.server.pods.append(pod("backup-a", "backup"))
     assert operator.run("backup").returncode == 3
     shown = subprocess.run(
-        [sys.executable, "-m", "backup", "restore", "manifest"],
+        [sys.executable, "-m", "backup_agent", "restore", "manifest"],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     text = shown.stdout.partition("\n")[2]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from backup import BackupError
-from backup import __main__ as program
-from backup.blocks import Blocks, read
-from backup.snapshot import Backup
+from backup_agent import BackupError
+from backup_agent import __main__ as program
+from backup_agent.blocks import Blocks, read
+from backup_agent.snapshot import Backup
 from tests.backup.conftest import BUCKET, Prometheus, Storage, wait
-from tests.program import ROOT
+from tests.offline import ROOT
 
 HOURS = 12
 BEGIN = time.time() // 7200 * 7200 - 3600 * 48
@@ -154,7 +154,7 @@ def test_a_backup_that_was_killed_is_caught_up(
 ) -> None:
     made(environment).save()
     filled.fill(BEGIN + 3600 * HOURS, 48, series=200)
-    command = [sys.executable, "-m", "backup", "save", "prometheus"]
+    command = [sys.executable, "-m", "backup_agent", "save", "prometheus"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
     wait(lambda: (filled.data / ".backup").exists() and storage.keys("prometheus/prometheus-0/locks/"), 30)
     os.killpg(process.pid, signal.SIGKILL)

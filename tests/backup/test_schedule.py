@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from backup import BackupError, repository
-from backup import __main__ as program
-from backup.schedule import Schedule, serve
-from backup.snapshot import Snapshot, choose
+from backup_agent import BackupError, repository
+from backup_agent import __main__ as program
+from backup_agent.schedule import Schedule, serve
+from backup_agent.snapshot import Snapshot, choose
 from tests.backup.conftest import INTERVAL, Prometheus, Storage
 from tests.backup.test_prometheus import BEGIN, HOURS
 from tests.catalogue.catalogue import CATALOGUE

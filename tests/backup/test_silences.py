@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from backup import BackupError
-from backup import __main__ as program
-from backup.web import Web
+from backup_agent import BackupError
+from backup_agent import __main__ as program
+from backup_agent.web import Web
 from components.foundation.kubernetes_secrets import web_config
 from sandbox.build import ensure
-from sandbox.programs import ALERTMANAGER
+from sandbox.program_pins import ALERTMANAGER
 from tests.backup.conftest import wait
 
 PORT, PASSWORD = 29342, "canary-web-3d0e"

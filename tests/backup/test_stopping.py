@@ -28,17 +28,17 @@ import yaml
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from backup import BackupError, repository
-from backup import __main__ as program
-from backup.blocks import read
-from backup.saved_by_restic import SavedByRestic
-from components.backups.agent import files as backup_files
+from backup_agent import BackupError, repository
+from backup_agent import __main__ as program
+from backup_agent.blocks import read
+from backup_agent.saved_by_restic import SavedByRestic
+from components.backups.agent_config_map import files as backup_files
 from components.logs.log_index import files as set_up_files
 from tests.backup import first_process
 from tests.backup.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
 from tests.backup.first_process import FirstProcess
 from tests.backup.test_prometheus import BEGIN
-from tests.program import run
+from tests.offline import run
 from tests.serving import serving
 from tests.unit import elastic
 

@@ -12,9 +12,9 @@ from operations import render
 from sandbox.build import ensure
 from sandbox.demo.loopback import Ports
 from sandbox.demo.watch import Watch
-from sandbox.programs import Group, of_groups
+from sandbox.program_pins import Group, of_groups
 from tests.delivery.scenarios import SCENARIOS, Scenario
-from tests.program import ROOT
+from tests.offline import ROOT
 
 FIRST_PORT = 29200
 

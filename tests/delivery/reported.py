@@ -7,7 +7,7 @@ from typing import Any
 
 from logstash_pipeline_parser import Pipeline
 
-from tests.program import ROOT
+from tests.offline import ROOT
 
 ERRORS: Path = ROOT / "components" / "logs" / "pipelines" / "errors.conf"
 

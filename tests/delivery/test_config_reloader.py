@@ -12,7 +12,7 @@ import pytest
 
 from components.foundation.names import WEB_USER
 from sandbox.build import ensure
-from sandbox.programs import CONFIG_RELOADER, PROMETHEUS
+from sandbox.program_pins import CONFIG_RELOADER, PROMETHEUS
 from tests.delivery import web_secret
 
 # With what a URL has to quote.

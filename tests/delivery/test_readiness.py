@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.build import ensure
-from sandbox.programs import PROMETHEUS, PROMTOOL
+from sandbox.program_pins import PROMETHEUS, PROMTOOL
 from tests.delivery import web_secret
 from tests.serving import serving
 

@@ -26,7 +26,7 @@ from components.settings.foundation import ClusterSettings, ExposureSettings
 from components.settings.metrics import RemoteWriteSettings
 from sandbox.build import ensure
 from sandbox.demo.watch import Watch
-from sandbox.programs import PROMETHEUS, PROMTOOL
+from sandbox.program_pins import PROMETHEUS, PROMTOOL
 from tests.rules.rendered import check
 
 SENDER, STORE, SIGNING, SINK = range(29300, 29304)

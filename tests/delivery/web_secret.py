@@ -7,7 +7,7 @@ import yaml
 from pulumi.runtime import rpc
 
 from operations import offline_run
-from tests.program import ROOT, Run, configuration
+from tests.offline import ROOT, Run, configuration
 
 MOUNT = "/etc/prometheus/web"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import ROOT
+from tests.offline import ROOT
 
 PROJECT = ROOT / "instrumentation"
 

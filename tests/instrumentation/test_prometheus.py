@@ -17,7 +17,7 @@ from sandbox.demo.mangakai import Mangakai
 from sandbox.demo.watch import Watch
 from tests.catalogue import catalogue
 from tests.instrumentation.sinks import Sinks
-from tests.program import ROOT
+from tests.offline import ROOT
 
 PORTS = Ports(prometheus=28620, alertmanager=28621, exporters=28622, smtp=28623, webhooks=28624)
 APPLICATION_PORTS = ApplicationPorts(redis=28625, backend=28626, backend_metrics=28627, worker_metrics=28628)

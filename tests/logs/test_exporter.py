@@ -19,10 +19,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from components.elastic import exporter
-from components.elastic.connection import Store, ca_secret, url, user_secret
+from components.elastic.connection import ElasticsearchConnection, ca_secret, url, user_secret
 from components.foundation.certificate import derived
 from sandbox.build import ensure
-from sandbox.programs import ELASTICSEARCH_EXPORTER
+from sandbox.program_pins import ELASTICSEARCH_EXPORTER
 from tests.catalogue.catalogue import CATALOGUE, scraped
 from tests.logs.opensearch import Node
 from tests.serving import serving
@@ -35,8 +35,17 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 def container() -> dict[str, Any]:
     cluster = "mangakai-logs"
     login = user_secret(cluster, "grafana")
-    store = Store(cluster, "9.5.3", url(cluster, "monitoring"), ca_secret(cluster), "grafana", Mock(), login, 3)
-    (only,) = exporter._pod(store)["containers"]
+    connection = ElasticsearchConnection(
+        cluster=cluster,
+        version="9.5.3",
+        url=url(cluster, "monitoring"),
+        ca_secret=ca_secret(cluster),
+        username="grafana",
+        password=Mock(),
+        user_secret=login,
+        nodes=3,
+    )
+    (only,) = exporter._pod(connection)["containers"]
     return dict(only)
 
 

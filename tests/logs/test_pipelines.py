@@ -9,7 +9,7 @@ import pytest
 
 from components.logs import filebeat
 from components.settings.logs import FilebeatSettings
-from tests.program import ROOT
+from tests.offline import ROOT
 
 from . import corpus, ingest
 from .opensearch import Node

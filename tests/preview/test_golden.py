@@ -11,9 +11,9 @@ import pytest
 
 from sandbox import stand_ins
 from sandbox.build import ensure
-from sandbox.programs import Group, of_groups
+from sandbox.program_pins import Group, of_groups
+from tests.offline import ROOT
 from tests.preview.charts import newer_prometheus
-from tests.program import ROOT
 
 # What the stack's file holds of secrets is encrypted, and no output has it all the same.
 CANARY, ROTATED = "v1:canary-encrypted-1d6f", "v1:canary-rotated-1d6f"

@@ -8,7 +8,7 @@ import pytest
 from components.foundation.certificate import self_signed
 from operations import render
 from sandbox.build import ensure
-from sandbox.programs import Group, of_groups
+from sandbox.program_pins import Group, of_groups
 from tests.rules.rendered import Rendered
 
 STACKS = ["local", "staging", "prod"]

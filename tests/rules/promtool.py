@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from sandbox.programs import PROMTOOL
-from tests.program import ROOT
+from sandbox.program_pins import PROMTOOL
+from tests.offline import ROOT
 
 RULES = ROOT / "rules"
 TestFile = dict[str, Any]

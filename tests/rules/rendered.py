@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.programs import Program
+from sandbox.program_pins import Program
 
 _ABSOLUTE = re.compile(r"(?<=[ '\"])/(?=etc/|var/run/)")
 

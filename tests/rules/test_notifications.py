@@ -11,7 +11,7 @@ import yaml
 
 from components.metrics.notifications import links
 from components.metrics.rule_files import steps
-from sandbox.programs import AMTOOL
+from sandbox.program_pins import AMTOOL
 from tests.rules.rendered import Rendered, check
 
 # The severities of each alert, by which it finds its receivers.

@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from sandbox.programs import AMTOOL, PROMTOOL
-from tests.program import ROOT
+from sandbox.program_pins import AMTOOL, PROMTOOL
+from tests.offline import ROOT
 from tests.rules.rendered import Rendered, check
 
 ALERTS = {

@@ -16,7 +16,7 @@ import yaml
 
 from sandbox.environment import environment
 from sandbox.layout import CONTEXT, Sandbox
-from sandbox.programs import ACT
+from sandbox.program_pins import ACT
 from sandbox.stacks import PROJECT
 from tests.github import PULL_REQUEST, REPOSITORY, TOKEN, GitHub
 

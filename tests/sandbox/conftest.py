@@ -22,7 +22,7 @@ from sandbox import cluster, operators, processes, session, stand_ins
 from sandbox.build import ensure
 from sandbox.environment import environment, install
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
-from sandbox.programs import PROVIDER, Group, of_groups
+from sandbox.program_pins import PROVIDER, Group, of_groups
 from sandbox.stacks import prepare
 
 FIRST_PORT = 28443

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.programs import PROMTOOL
+from sandbox.program_pins import PROMTOOL
 from tests.sandbox.conftest import Api
 
 Targets = list[dict[str, str]]

@@ -14,7 +14,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from sandbox.programs import JAEGER_COLLECTOR, JAEGER_INDEX_CLEANER, JAEGER_QUERY
+from sandbox.program_pins import JAEGER_COLLECTOR, JAEGER_INDEX_CLEANER, JAEGER_QUERY
 from tests.sandbox import jaeger
 from tests.sandbox.conftest import Api
 

@@ -12,7 +12,7 @@ import pytest
 
 from operations.repair import RepairError
 from sandbox import processes
-from sandbox.programs import PROVIDER
+from sandbox.program_pins import PROVIDER
 from tests.sandbox.conftest import Api, Project
 
 STACK = "local"

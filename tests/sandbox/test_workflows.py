@@ -11,7 +11,7 @@ from sandbox import cluster, operators, session, stand_ins
 from sandbox.build import ensure
 from sandbox.environment import install
 from sandbox.layout import Sandbox, ports_from
-from sandbox.programs import ACT, Group, of_groups
+from sandbox.program_pins import ACT, Group, of_groups
 from sandbox.stacks import prepare
 from tests.github import COMMENTS, GitHub
 from tests.sandbox.actions import Actions

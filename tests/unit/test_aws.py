@@ -9,7 +9,7 @@ import pytest
 from components.aws.roles import remote_write_statements, role_name
 from components.foundation.names import BACKUP_PARTS
 from components.settings.metrics import RemoteWriteSettings
-from tests.program import Run, run
+from tests.offline import Run, run
 
 ISSUER = {
     "staging": "oidc.eks.ap-southeast-1.amazonaws.com/id/STAGINGOIDCID",

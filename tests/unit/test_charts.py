@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from components.foundation.chart_pins import PINS, Chart, archive
-from operations import charts
+from operations import download_charts
 from tests.serving import serving
 
 
@@ -58,12 +58,12 @@ def pins(published: Path) -> Iterator[dict[str, Chart]]:
 def test_charts_are_fetched_once_and_locked(pins: dict[str, Chart], tmp_path: Path) -> None:
     lines: list[str] = []
     directory, lock = tmp_path / "charts", tmp_path / "lock.json"
-    archives, problems = charts.download(pins, directory, lock, lines.append)
+    archives, problems = download_charts.download(pins, directory, lock, lines.append)
     assert not problems
     assert len(lines) == len(archives) == len(PINS)
     assert lines[0] == "[1 of 10] prometheus 29.27.0: fetched, 0 KiB"
     assert {file.name for file in directory.iterdir()} == set(json.loads(lock.read_text()))
-    again, problems = charts.download(
+    again, problems = download_charts.download(
         {chart: Chart("http://127.0.0.1:1", pin.version) for chart, pin in pins.items()}, directory, lock, lines.append
     )
     assert not problems
@@ -75,11 +75,11 @@ def test_an_archive_that_is_not_the_locked_one_is_refused_and_removed(
     pins: dict[str, Chart], published: Path, tmp_path: Path
 ) -> None:
     directory, lock = tmp_path / "charts", tmp_path / "lock.json"
-    before, _ = charts.download(pins, directory, lock, say_nothing)
+    before, _ = download_charts.download(pins, directory, lock, say_nothing)
     locked = next(one.sha256 for one in before if one.chart == "grafana")
     for folder in (directory, published):
         archive(str(folder), "grafana").write_bytes(b"something else")
-    archives, problems = charts.download(pins, directory, lock, say_nothing)
+    archives, problems = download_charts.download(pins, directory, lock, say_nothing)
     assert {one.chart for one in archives} == {*PINS} - {"grafana"}
     (problem,) = problems
     assert problem.startswith("grafana-12.11.1.tgz: ")
@@ -92,16 +92,16 @@ def test_an_archive_that_is_not_the_locked_one_is_refused_and_removed(
 
 def test_a_damaged_archive_in_the_directory_is_fetched_again(pins: dict[str, Chart], tmp_path: Path) -> None:
     directory, lock = tmp_path / "charts", tmp_path / "lock.json"
-    charts.download(pins, directory, lock, say_nothing)
+    download_charts.download(pins, directory, lock, say_nothing)
     archive(str(directory), "grafana").write_bytes(b"half of")
-    archives, problems = charts.download(pins, directory, lock, say_nothing)
+    archives, problems = download_charts.download(pins, directory, lock, say_nothing)
     assert not problems
     assert [one.chart for one in archives if one.fetched] == ["grafana"]
 
 
 def test_a_first_download_must_be_what_the_index_says(pins: dict[str, Chart], published: Path, tmp_path: Path) -> None:
     archive(str(published), "grafana").write_bytes(b"half of")
-    _, problems = charts.download(pins, tmp_path / "charts", tmp_path / "lock.json", say_nothing)
+    _, problems = download_charts.download(pins, tmp_path / "charts", tmp_path / "lock.json", say_nothing)
     assert len(problems) == 1
     assert "the repository's index says" in problems[0]
     assert "grafana-12.11.1.tgz" not in json.loads((tmp_path / "lock.json").read_text())
@@ -118,11 +118,11 @@ def test_what_a_repository_lacks_is_said(
     pins: dict[str, Chart], published: Path, tmp_path: Path, change: Any, message: str
 ) -> None:
     change(published)
-    _, problems = charts.download(
+    _, problems = download_charts.download(
         {"grafana": pins["grafana"]}, tmp_path / "charts", tmp_path / "lock.json", say_nothing
     )
     assert message in problems[0]
 
 
 def test_the_lock_names_pinned_archives_only() -> None:
-    assert set(json.loads(charts.LOCK.read_text())) <= {archive("", chart).name for chart in PINS}
+    assert set(json.loads(download_charts.LOCK.read_text())) <= {archive("", chart).name for chart in PINS}

@@ -6,10 +6,10 @@ import pytest
 
 from components.grafana.grafana import dashboards
 from components.metrics.rule_files import RULES
-from sandbox.programs import ALERTMANAGER, PROMETHEUS
+from sandbox.program_pins import ALERTMANAGER, PROMETHEUS
 from tests.catalogue.catalogue import CATALOGUE, ClosureError, exported, scraped, target_labels
 from tests.catalogue.queries import Query, of_dashboard, of_rules, of_runbook, problems, reached_by
-from tests.program import ROOT
+from tests.offline import ROOT
 
 FILES = {path.name: path.read_text() for path in sorted(RULES.glob("*.yml"))}
 

@@ -4,11 +4,12 @@ import copy
 import json
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from grafana_foundation_sdk.models import units
 
-from components.elastic.connection import Store
+from components.elastic.connection import ElasticsearchConnection
 from components.grafana import grafana
 from components.metrics.rule_files import Rule, steps, threshold
 from tests.catalogue import grafana_types
@@ -37,9 +38,9 @@ RUNBOOKS = {alert: rules[0]["annotations"]["runbook_url"] for alert, rules in RU
 
 
 def datasources() -> set[str]:
-    no_output: Any = None  # a real one would wait for an engine
-    store = Store("", "", "", "", "", no_output, "", 1)
-    sources = grafana.Datasources(prometheus="", alertmanager="", authentication=True, logs=store, jaeger="")
+    fields = dict.fromkeys(("cluster", "version", "url", "ca_secret", "username", "user_secret"), "")
+    logs = ElasticsearchConnection(**fields, password=Mock(), nodes=1)
+    sources = grafana.Datasources(prometheus="", alertmanager="", authentication=True, logs=logs, jaeger="")
     return {source["uid"] for source in json.loads(grafana._datasources(sources))["datasources"]}
 
 

@@ -13,7 +13,7 @@ from components.settings import Settings, read_file, secrets
 from components.settings.logs import LogsSettings
 from components.settings.types import Resources, to_bytes
 from tests.catalogue.saved_objects import BOARD, FIELDS, ITEMS, kql_uses
-from tests.program import ROOT
+from tests.offline import ROOT
 
 
 def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[str]:

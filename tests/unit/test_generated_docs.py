@@ -10,7 +10,7 @@ import pytest
 from development.docs import __main__ as program
 from development.docs import pages, requirements, settings
 from tests.conftest import not_collected, unproven
-from tests.program import ROOT
+from tests.offline import ROOT
 
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 ROW = {"what": "a thing", "met": ["README.md"]}

@@ -17,7 +17,7 @@ from components.settings.traces import TracesSettings
 from mangakai_instrumentation import errors, metrics
 from mangakai_instrumentation.scrubbing import scrub_event
 from operations import render
-from tests.program import ROOT, run
+from tests.offline import ROOT, run
 
 FILES = render.stack_files("prod")
 GUIDE = yaml.safe_load((ROOT / "tests" / "rules" / "guide_rules.yml").read_text())["groups"][0]["rules"]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.program import ROOT
+from tests.offline import ROOT
 
 IMPORTED = """
 import importlib, pkgutil, operations

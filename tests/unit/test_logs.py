@@ -12,7 +12,7 @@ from components.metrics.notifications import APPLICATION_ERROR, render
 from components.settings.logs import FilebeatSettings
 from components.settings.metrics import AlertmanagerSettings
 from tests.catalogue.saved_objects import FIELDS, ITEMS
-from tests.program import Run, run
+from tests.offline import Run, run
 
 JOB, SECRET, CONFIG_MAP = "kubernetes:batch/v1:Job", "kubernetes:core/v1:Secret", "kubernetes:core/v1:ConfigMap"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from development.check import checks
-from tests.program import ROOT
+from tests.offline import ROOT
 
 
 def test_each_hook_is_a_tool_of_make_check() -> None:

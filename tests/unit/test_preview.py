@@ -66,8 +66,8 @@ def test_what_the_api_server_refuses_comes_with_its_way_out(kind: str, field: st
     old = workload(kind)
     found = difference(old, with_(old, f"spec|{field}", value))
     assert [path.split(".")[1] for path in found.stuck] == [field]
-    assert f"kubectl -n monitoring delete {kind.lower()} one" in found.way_out
-    assert ("--cascade=orphan" in found.way_out) == (kind == "StatefulSet")
+    assert f"kubectl -n monitoring delete {kind.lower()} one" in found.remedy
+    assert ("--cascade=orphan" in found.remedy) == (kind == "StatefulSet")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_the_api_server_refuses_comes_with_its_way_out(kind: str, field: st
 def test_what_a_stateful_set_takes_in_place(field: str) -> None:
     old = workload("StatefulSet")
     found = difference(old, with_(old, f"spec|{field}", {"any": "other"}))
-    assert (found.stuck, found.way_out) == ((), "")
+    assert (found.stuck, found.remedy) == ((), "")
 
 
 def test_an_operator_rolls_what_is_its_own() -> None:

@@ -14,7 +14,7 @@ import yaml
 from components.foundation.chart_pins import PINS
 from components.foundation.kubernetes_secrets import web_config
 from components.settings import secrets
-from tests.program import ROOT, Registered, Run, canary, run
+from tests.offline import ROOT, Registered, Run, canary, run
 
 STACKS = ["local", "staging", "prod"]
 RELEASE = "kubernetes:helm.sh/v3:Release"

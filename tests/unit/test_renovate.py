@@ -6,16 +6,16 @@ import re
 import subprocess
 from typing import Any
 
-from components.backups import target
 from components.elastic import exporter
+from components.foundation import backup_target
 from components.foundation.chart_pins import PINS
 from components.logs import log_index
 from components.metrics import config_reloader
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
 from components.traces import jaeger
-from sandbox.programs import PROGRAMS, PULUMI
-from tests.program import ROOT
+from sandbox.program_pins import PROGRAMS, PULUMI
+from tests.offline import ROOT
 
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
 ELASTICSEARCH = "docker.elastic.co/elasticsearch/elasticsearch"
@@ -79,8 +79,8 @@ def test_what_is_seen_is_what_is_pinned() -> None:
         ("components/metrics/config_reloader.py", config_reloader.IMAGE),
         ("components/logs/log_index.py", log_index.IMAGE),
         ("components/elastic/exporter.py", exporter.IMAGE),
-        ("components/backups/target.py", target.IMAGE),
-        ("components/backups/target.py", target._RESTIC_IMAGE),
+        ("components/foundation/backup_target.py", backup_target.IMAGE),
+        ("components/foundation/backup_target.py", backup_target._RESTIC_IMAGE),
         ("components/traces/jaeger.py", f"jaegertracing/jaeger-collector:{jaeger._VERSION}"),
         ("components/traces/jaeger.py", f"jaegertracing/jaeger-operator:{jaeger._OPERATOR_VERSION}"),
         ("components/settings/logs.py", f"{ELASTICSEARCH}:{LogsSettings().elasticsearch.version}"),

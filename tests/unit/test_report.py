@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operations import report
+from operations import github_report
 from tests.github import COMMENTS, PULL_REQUEST, REPOSITORY, TOKEN, GitHub
 from tests.serving import serving
 
@@ -27,7 +27,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr("sys.argv", ["report", *map(str, arguments)])
-    return report.main()
+    return github_report.main()
 
 
 def add(api: GitHub, path: str, login: str, body: str | None) -> None:
@@ -39,14 +39,14 @@ def add(api: GitHub, path: str, login: str, body: str | None) -> None:
 def test_one_comment_is_updated(api: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     comments = api.items[COMMENTS]
     # Whoever copies the marker does not have their comment written over; and ours lies on the third page.
-    for login in ("alice", "bob", report.AUTHOR, "carol"):
-        add(api, COMMENTS, login, "" if login == report.AUTHOR else "<!-- mangakai-monitoring: previews -->")
+    for login in ("alice", "bob", github_report.AUTHOR, "carol"):
+        add(api, COMMENTS, login, "" if login == github_report.AUTHOR else "<!-- mangakai-monitoring: previews -->")
     preview = tmp_path / "prod.txt"
     for text in ("first", "second"):
         preview.write_text(text)
         assert run(monkeypatch, "comment", "--number", PULL_REQUEST, preview) == 0
     assert [comment["body"] for comment in comments[4:]] == [
-        f"<!-- mangakai-monitoring: previews -->\n{report.written([preview], RUN)}"
+        f"<!-- mangakai-monitoring: previews -->\n{github_report.written([preview], RUN)}"
     ]
     assert "second" not in str(comments[:4])
 
@@ -94,8 +94,8 @@ def test_a_text_is_summed_up_folded_and_cut(tmp_path: Path) -> None:
     files = [tmp_path / "staging.txt", tmp_path / "prod.txt", tmp_path / "gone.txt"]
     files[0].write_text("what changes\n\nStack staging:\n  1 changed\n")
     files[1].write_text("```\n" + "+ a line\n" * 10_000 + "\n" + "Stack prod: long\n" * 10_000)
-    text = report.written(files, RUN)
-    assert len(text) <= report.LIMIT
+    text = github_report.written(files, RUN)
+    assert len(text) <= github_report.LIMIT
     staging, prod, gone = re.split("^### ", text, flags=re.MULTILINE)[1:]
     assert staging == (
         "staging\n\n```diff\nStack staging:\n  1 changed\n```\n\n<details><summary>All of it</summary>\n\n"

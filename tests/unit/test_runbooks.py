@@ -7,7 +7,7 @@ import promql_parser
 import pytest
 
 from components.metrics.rule_files import steps
-from tests.program import ROOT
+from tests.offline import ROOT
 
 FOLDER = ROOT / "docs" / "runbooks"
 INDEX = FOLDER / "README.md"

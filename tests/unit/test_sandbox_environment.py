@@ -9,7 +9,7 @@ import pytest
 from sandbox import environment as module
 from sandbox.environment import environment, exports, install
 from sandbox.layout import Sandbox, ports_from
-from sandbox.programs import Program
+from sandbox.program_pins import Program
 
 
 @pytest.fixture

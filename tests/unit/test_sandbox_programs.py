@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from operations.cache import cache
-from sandbox import artifacts, build, preflight, programs
-from sandbox.programs import PROGRAMS, Group, Module
+from sandbox import artifacts, build, preflight, program_pins
+from sandbox.program_pins import PROGRAMS, Group, Module
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_names_and_paths_are_unique() -> None:
 
 
 def test_a_path_changes_with_go_mod_and_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "MODULES", tmp_path)
+    monkeypatch.setattr(program_pins, "MODULES", tmp_path)
     module = Module("m")
     module.folder.mkdir()
     (module.folder / "go.mod").write_text("module a\n")
@@ -87,8 +87,8 @@ def test_an_installed_pulumi(
     if host:
         executable(tmp_path / "bin", "pulumi-language-python", "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
-    assert programs.find_pulumi() == (pulumi if taken else None)
-    assert (programs.PULUMI in programs.of_groups(Group.ENGINE)) is not taken
+    assert program_pins.find_pulumi() == (pulumi if taken else None)
+    assert (program_pins.PULUMI in program_pins.of_groups(Group.ENGINE)) is not taken
 
 
 def test_a_chart_is_packed_the_same_each_time(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_chart_is_packed_the_same_each_time(tmp_path: Path) -> None:
 
 
 def test_a_program_without_its_artifacts_is_not_there() -> None:
-    program = programs.JAEGER_OPERATOR
+    program = program_pins.JAEGER_OPERATOR
     program.path.parent.mkdir(parents=True)
     program.path.touch()
     assert build.missing([program]) == [program]

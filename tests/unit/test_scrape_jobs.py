@@ -10,7 +10,7 @@ from components.foundation.names import APPLICATION, WEB_USER
 from components.metrics.scrape_jobs import SCRAPE, jobs, render
 from components.settings.application import ApplicationSettings
 from components.settings.foundation import ExposureSettings
-from tests.program import run
+from tests.offline import run
 
 FILES = sorted(SCRAPE.glob("*.yml"))
 SHOP = ApplicationSettings(namespace="shop")

@@ -13,7 +13,7 @@ from components.settings import PROJECT, SettingsError, kubeconfig, read_file, r
 from components.settings.application import ApplicationSettings
 from components.settings.foundation import ClusterSettings
 from components.settings.types import prometheus_bytes, to_bytes
-from tests.program import ROOT, configuration
+from tests.offline import ROOT, configuration
 
 SMALL = {"cpu": "1", "memory": "1Gi"}
 DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}

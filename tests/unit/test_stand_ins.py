@@ -16,7 +16,7 @@ from development.charts_check import STACKS, Release, objects_of, releases_of
 from operations.manifest_diff import fields, read
 from sandbox import artifacts, stand_ins
 from sandbox.build import BuildError
-from sandbox.programs import HELM, KUBE_APISERVER
+from sandbox.program_pins import HELM, KUBE_APISERVER
 
 STAND_INS = ("prometheus", "alertmanager", "grafana", "jaeger-operator")
 

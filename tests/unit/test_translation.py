@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.program import ROOT
+from tests.offline import ROOT
 
 ENGLISH = (ROOT / "README.md").read_text()
 CHINESE = (ROOT / "README.zh-CN.md").read_text()

@@ -24,7 +24,7 @@ from operations.troubleshoot.checks import checks
 from operations.troubleshoot.cluster import Cluster, Missing, Unreadable
 from operations.troubleshoot.finding import Finding, Severity, exit_status
 from operations.troubleshoot.runner import run
-from tests.program import ROOT
+from tests.offline import ROOT
 from tests.serving import serving
 from tests.unit.kubernetes_objects import NOW, container, pod, thing
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from components.settings import read_file
-from sandbox.programs import PULUMI
-from tests.program import ROOT
+from sandbox.program_pins import PULUMI
+from tests.offline import ROOT
 from tests.unit import workflows
 
 FILES = workflows.read()

@@ -8,7 +8,7 @@ from components.foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
 from development.workload_rules import EXCEPTIONS, Broken, Excuse, broken
 from development.workload_rules.images import IMAGES, repository
 from development.workload_rules.signals import ENDING
-from tests.program import ROOT, run
+from tests.offline import ROOT, run
 from tests.unit.workload_objects import (
     BREAKING,
     FINE,

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.foundation.rollout_status import ANNOTATION
-from tests.program import Registered, Run, canary, run
+from tests.offline import Registered, Run, canary, run
 
 STACKS = ["local", "staging", "prod"]
 RELEASE = "kubernetes:helm.sh/v3:Release"

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.program import ROOT
+from tests.offline import ROOT
 
 _SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 _STACK_ACTION = "./.github/actions/stack"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.build import ensure
-from sandbox.programs import ACTIONLINT
-from tests.program import ROOT
+from sandbox.program_pins import ACTIONLINT
+from tests.offline import ROOT
 
 
 def actionlint(root: Path) -> str:

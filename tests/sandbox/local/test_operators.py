@@ -9,7 +9,7 @@ from typing import Any
 from kubernetes import client
 
 from sandbox.processes import running
-from sandbox.programs import ECK_OPERATOR, JAEGER_OPERATOR
+from sandbox.program_pins import ECK_OPERATOR, JAEGER_OPERATOR
 from tests.sandbox.conftest import Api, Project
 
 BINDING = "mangakai-jaeger-operator"

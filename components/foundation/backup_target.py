@@ -6,10 +6,9 @@ from typing import Any
 
 import pulumi
 
-from ..foundation.names import BACKUP, BACKUP_PROGRAM
+from ..foundation.names import BACKUP, BACKUP_AGENT
 from ..foundation.pod_security import RESTRICTED
 from ..settings.backups import BackupSettings
-from .agent import version
 
 # renovate: datasource=docker depName=python
 IMAGE = "python:3.13.9-slim"
@@ -19,20 +18,22 @@ _PORT = 9112
 _PROGRAMS, _TOOLS, _WORK = "/programs", "/tools", "/work"
 
 
-@dataclass(frozen=True)
-class Target:
+@dataclass(frozen=True, kw_only=True)
+class BackupTarget:
     """The bucket, who may write to it, and how often that is done.
 
     Args:
         bucket: its name.
         region: its AWS region.
         role_arns: the role of each ServiceAccount that writes there, by its name.
+        agent_version: a text that changes with the agent's program.
         settings: interval and retention.
     """
 
     bucket: pulumi.Input[str]
     region: str
     role_arns: Mapping[str, pulumi.Input[str]]
+    agent_version: str
     settings: BackupSettings
 
     def annotations(self, service_account: str) -> dict[str, pulumi.Input[str]]:
@@ -69,7 +70,7 @@ class Target:
             "BACKUP_LISTEN": f":{_PORT}",
             "BACKUP_INTERVAL_SECONDS": str(3600 * self.settings.interval_hours),
             "BACKUP_RETENTION_DAYS": str(self.settings.retention_days),
-            "BACKUP_PROGRAM": version(),  # another program restarts what runs it
+            "BACKUP_PROGRAM": self.agent_version,  # another program restarts what runs it
         }
         return {
             "name": BACKUP,
@@ -80,7 +81,7 @@ class Target:
             "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": memory}},
             "securityContext": RESTRICTED,
             "volumeMounts": [
-                {"name": BACKUP_PROGRAM, "mountPath": f"{_PROGRAMS}/backup", "readOnly": True},
+                {"name": BACKUP_AGENT, "mountPath": f"{_PROGRAMS}/backup", "readOnly": True},
                 {"name": "backup-tools", "mountPath": _TOOLS, "readOnly": True},
                 {"name": "backup-work", "mountPath": _WORK},
                 *mounts,
@@ -103,7 +104,7 @@ class Target:
     def volumes() -> list[dict[str, Any]]:
         """Return the volumes that both containers mount."""
         return [
-            {"name": BACKUP_PROGRAM, "configMap": {"name": BACKUP_PROGRAM}},
+            {"name": BACKUP_AGENT, "configMap": {"name": BACKUP_AGENT}},
             {"name": "backup-tools", "emptyDir": {}},
             {"name": "backup-work", "emptyDir": {}},
         ]

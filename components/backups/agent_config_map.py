@@ -8,19 +8,19 @@ import pulumi
 from pulumi_kubernetes import core
 
 from ..foundation.metadata import metadata
-from ..foundation.names import BACKUP, BACKUP_PROGRAM, MONITORING
+from ..foundation.names import BACKUP, BACKUP_AGENT, MONITORING
 
-_PROGRAM = Path(__file__).parent.parent.parent / "backup"
+_PROGRAM = Path(__file__).parent.parent.parent / "backup_agent"
 
 
-class BackupProgram(pulumi.ComponentResource):
+class AgentConfigMap(pulumi.ComponentResource):
     """The ConfigMap with the program."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:BackupProgram", name, {}, opts)
         core.v1.ConfigMap(
-            BACKUP_PROGRAM,
-            metadata=metadata(BACKUP_PROGRAM, BACKUP, MONITORING),
+            BACKUP_AGENT,
+            metadata=metadata(BACKUP_AGENT, BACKUP, MONITORING),
             data=files(),
             opts=pulumi.ResourceOptions(parent=self),
         )

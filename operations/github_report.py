@@ -144,7 +144,9 @@ def _code(text: str) -> str:
 def main() -> int:
     """Write one comment or issue. Returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m operations.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python3 -m operations.github_report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = parser.add_subparsers(dest="kind", required=True)
     on_pull_request = kinds.add_parser("comment", help="on a pull request")
