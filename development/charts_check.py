@@ -45,7 +45,7 @@ class CheckError(Exception):
 
 @dataclass(frozen=True)
 class Release:
-    """One Helm Release of a stack, with the values that the program sets."""
+    """A Helm Release of a stack, with the values that the program sets."""
 
     stack: str = field(compare=False)
     name: str

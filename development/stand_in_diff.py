@@ -1,4 +1,4 @@
-"""What of an official chart its stand-in for the sandbox does not make, and which differences are meant."""
+"""The differences of an official chart and its stand-in for the sandbox, and those that are meant."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from operations.manifest_diff import Manifests, fields
 
 @dataclass(frozen=True)
 class Difference:
-    """One field of one object in which the two charts differ; none where only one of them has the object."""
+    """A field of an object in which the two charts differ; none where only one of them has the object."""
 
     object: str
     field: str

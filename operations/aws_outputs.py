@@ -1,4 +1,4 @@
-"""What AWS would answer to what is registered: made-up ids and ARNs, the same from run to run.
+"""The outputs that AWS would compute for what is registered: made-up ids and ARNs, the same from run to run.
 
 Ids are derived from the resource's URN.
 """

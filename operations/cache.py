@@ -1,4 +1,4 @@
-"""Where programs are kept that are built once."""
+"""The folder of programs that are built once."""
 
 import os
 from pathlib import Path

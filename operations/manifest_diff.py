@@ -1,4 +1,4 @@
-"""Where two manifests of an object differ for the API server and the kubelet, field by field.
+"""The differences of two manifests of an object that matter to the API server and the kubelet, field by field.
 
 Everything counts. What the API server stores in one form however it is written is no difference: a default that is
 written or left out, a null, a quantity. So is how rules of a Role are grouped, of which only the sum counts.

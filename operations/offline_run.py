@@ -32,7 +32,7 @@ ACCOUNT = {"region": "ap-southeast-1", "allowedAccountIds": ["111122223333"]}
 
 @dataclass(frozen=True)
 class Registered:
-    """One resource that the program registered, with its inputs in the engine's spelling."""
+    """A resource that the program registered, with its inputs in the engine's spelling."""
 
     urn: str
     type: str
@@ -119,7 +119,7 @@ class _Monitor(MockMonitor):
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the program registered, and its outputs."""
+    """The resources that one run of the program registered, and its outputs."""
 
     resources: list[Registered]
     outputs: dict[str, Any]

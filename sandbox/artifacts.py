@@ -1,4 +1,4 @@
-"""What the sandbox takes out of the Go modules of its programs: charts, a CRD, kwok's stages.
+"""The files that the sandbox takes out of the Go modules of its programs: charts, a CRD, kwok's stages.
 
 They are kept in the cache because the modules are removed once everything is built. Elastic's charts are read there and
 never committed: their licence forbids it.
@@ -31,7 +31,7 @@ class Artifact:
 
     @property
     def path(self) -> Path:
-        """Where it lies once it is made."""
+        """The path of the file once it is made."""
         return cache() / self.kept_as
 
 

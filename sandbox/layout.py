@@ -1,4 +1,4 @@
-"""Where a sandbox keeps its files, and which ports it listens on."""
+"""The files and ports of a sandbox."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ DEFAULT_PORTS = ports_from(26443)
 
 @dataclass(frozen=True)
 class Sandbox:
-    """One cluster on this machine, with everything that belongs to it in `directory`, an absolute path."""
+    """A cluster on this machine, with everything that belongs to it in `directory`, an absolute path."""
 
     directory: Path = CHECKOUT / ".sandbox"
     ports: Ports = DEFAULT_PORTS

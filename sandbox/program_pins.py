@@ -26,7 +26,7 @@ GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platfor
 
 
 class Group(StrEnum):
-    """Who needs a program: `make up` the first two, `make test` and `make demo` the third as well."""
+    """The verbs that need a program: `make up` the first two groups, `make test` and `make demo` the third as well."""
 
     ENGINE = "engine"
     CLUSTER = "cluster"
@@ -50,7 +50,7 @@ class Module:
 
     @property
     def folder(self) -> Path:
-        """Where go.mod and go.sum lie."""
+        """The folder of go.mod and go.sum."""
         return MODULES / self.name
 
     @property
@@ -70,7 +70,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Program:
-    """One executable: the Go package `package` of `module`, kept under `file_name`."""
+    """An executable: the Go package `package` of `module`, kept under `file_name`."""
 
     name: str
     module: Module
@@ -81,7 +81,7 @@ class Program:
 
     @property
     def path(self) -> Path:
-        """Where the executable lies once it is built."""
+        """The path of the executable once it is built."""
         return cache() / "programs" / f"{self.name}-{self.version}-{self.module.key()}" / self.file_name
 
 

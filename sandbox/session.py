@@ -1,4 +1,4 @@
-"""What a user does with a sandbox: bring a stack up on it, preview one, take everything down."""
+"""The user's actions on a sandbox: bring a stack up, preview one, take everything down."""
 
 import contextlib
 import json

@@ -1,1 +1,1 @@
-"""What the application's namespace gets."""
+"""The application's namespace: how its pods reach Sentry and Jaeger."""

@@ -1,4 +1,4 @@
-"""What the application's namespace gets: how to reach Sentry and to send traces, for its pods' `envFrom`."""
+"""A ConfigMap and a Secret for the `envFrom` of the application's pods: how to reach Sentry and to send traces."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ NAME = "mangakai-observability"
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationArgs:
-    """What the application is told.
+    """The arguments of Application.
 
     Args:
         settings: its namespace, and what it says of itself.

@@ -1,1 +1,1 @@
-"""What the stack needs of AWS, where it has an account."""
+"""The resources in AWS, for stacks that have an account."""

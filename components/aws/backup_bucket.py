@@ -1,4 +1,4 @@
-"""Where backups go: a bucket."""
+"""The bucket for backups."""
 
 from dataclasses import dataclass
 

@@ -34,7 +34,7 @@ class RolesArgs:
 
 
 class Roles(pulumi.ComponentResource):
-    """One role for each of BACKUP_PARTS, for its ServiceAccount alone."""
+    """The IAM roles of BACKUP_PARTS: each can be taken by the ServiceAccount of its part only."""
 
     arns: dict[str, pulumi.Output[str]]
 
@@ -119,7 +119,7 @@ def restore_statements(part: str, region: str, other: OtherBucketSettings | None
 
 @dataclass(frozen=True)
 class _Rights:
-    """What a part may do with a bucket, its objects and their key; `names` begins the names of the statements."""
+    """The rights of a part on a bucket, its objects and their key; `names` begins the names of the statements."""
 
     names: str
     on_bucket: list[str]

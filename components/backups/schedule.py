@@ -1,4 +1,4 @@
-"""What saves on its own: a Deployment for Alertmanager's silences, which also watches Elasticsearch save itself."""
+"""A Deployment that saves silences and watches Elasticsearch's snapshots, and the Job that sets the snapshots up."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _CERTIFICATES = "/certificates"
 
 @dataclass(frozen=True, kw_only=True)
 class BackupScheduleArgs:
-    """What is saved, and to where.
+    """The arguments of BackupSchedule.
 
     Args:
         placement: where it runs.

@@ -1,4 +1,4 @@
-"""How a program reaches an Elasticsearch cluster."""
+"""The address, authority and login of an Elasticsearch cluster."""
 
 from dataclasses import dataclass
 

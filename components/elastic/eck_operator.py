@@ -9,7 +9,7 @@ from ..foundation.placement import Placement
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticOperatorArgs:
-    """What the operator is told.
+    """The arguments of ElasticOperator.
 
     Args:
         placement: where it runs; it acts on custom resources here

@@ -17,7 +17,7 @@ from .users import ElasticsearchUsers, User
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticsearchArgs:
-    """What the cluster is told.
+    """The arguments of Elasticsearch.
 
     Args:
         placement: where it runs.

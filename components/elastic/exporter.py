@@ -1,4 +1,4 @@
-"""What tells Prometheus how an Elasticsearch cluster is (S-067, D-079)."""
+"""The exporter that shows Prometheus the state of an Elasticsearch cluster, in place of Metricbeat (D-079)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ _ASKED = ["--es.all", "--es.timeout=9s", "--no-es.aliases"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExporterArgs:
-    """Where the exporter runs, and the cluster that it asks."""
+    """The arguments of Exporter: where it runs, and the cluster that it asks."""
 
     placement: Placement
     elasticsearch: ElasticsearchConnection

@@ -1,4 +1,4 @@
-"""Who logs in to each Elasticsearch, and what they may do there."""
+"""The users of each Elasticsearch cluster, and their roles."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ class User:
 
 @dataclass(frozen=True)
 class ElasticsearchUsers:
-    """Who logs in to a cluster, and its roles in the terms of Elasticsearch's roles.yml.
+    """The users of a cluster, and its roles in the terms of Elasticsearch's roles.yml.
 
     Args:
         user: that reads, and in the case of Jaeger writes too.

@@ -1,1 +1,1 @@
-"""What every area stands on: the cluster, the namespaces, the Secrets, the endpoints, and how a Release is made."""
+"""The foundation of all areas: cluster check, namespaces, Secrets, endpoints, Releases."""

@@ -1,4 +1,4 @@
-"""Where backups go, and the container that makes them: beside Prometheus, beside Grafana, and on its own."""
+"""The bucket that backups go to, and the container that makes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

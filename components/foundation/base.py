@@ -1,4 +1,4 @@
-"""What every area is given: the stack's settings and secrets, where things go, and what must be there before them."""
+"""The base that every area is given: settings, secrets, provider, namespaces, and what comes first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """What the areas stand on. It never changes: what an area adds, it adds to a copy.
+    """The base of the areas. It is immutable: an area that adds something returns a copy.
 
     Args:
         settings: of the stack.

@@ -14,7 +14,7 @@ _AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 
 
 class Domain(Protocol):
-    """What an endpoint wants of a domain. The one of AWS is not imported here: its SDK is large."""
+    """A domain, as an endpoint uses it. The class for AWS is not imported here: its SDK takes a second."""
 
     certificate_arn: pulumi.Output[str]
 
@@ -27,7 +27,7 @@ class Domain(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointArgs:
-    """What an endpoint leads to.
+    """The arguments of Endpoint.
 
     Args:
         namespace: of the Service and of the pods.

@@ -11,7 +11,7 @@ from .names import AGENTS, MONITORING
 
 @dataclass(frozen=True, kw_only=True)
 class NamespacesArgs:
-    """Whether the namespace `monitoring`, with the volumes in it, outlives `pulumi destroy`."""
+    """The arguments of Namespaces: whether `monitoring`, with the volumes in it, outlives `pulumi destroy`."""
 
     keep_data: bool
 

@@ -1,4 +1,4 @@
-"""Where an area puts its components."""
+"""The namespace of an area's components, their charts and their storage."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the pods that we write may do on their nodes: nothing but run."""
+"""Security contexts for the pods that we write."""
 
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 NON_ROOT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

@@ -1,4 +1,4 @@
-"""What keeps a Helm release from becoming ready: said in words, and moved out of the way of the next try."""
+"""Recovery of a Helm release that does not become ready: the reasons in words, and the removal of pods in its way."""
 
 # Without it the annotations alone would import the client's models, which takes longer than all else at a start.
 from __future__ import annotations

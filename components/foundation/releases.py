@@ -1,4 +1,4 @@
-"""One Helm Release, with the defaults that all share."""
+"""Helm Releases with the defaults that all share."""
 
 from collections.abc import Mapping
 from typing import Any

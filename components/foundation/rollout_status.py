@@ -24,7 +24,7 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutStatusArgs:
-    """What is waited for.
+    """The arguments of RolloutStatus.
 
     Args:
         context: of the cluster in the kubeconfig.

@@ -46,7 +46,7 @@ _TRACE_TO_METRICS = {
 
 @dataclass(frozen=True, kw_only=True)
 class GrafanaArgs:
-    """What Grafana is told.
+    """The arguments of Grafana.
 
     Args:
         placement: where it runs.
@@ -83,7 +83,7 @@ class Datasources:
 
 
 class Grafana(pulumi.ComponentResource):
-    """One ConfigMap a dashboard, one with the datasources, and the Release."""
+    """A ConfigMap for each dashboard, one with the datasources, and the Release."""
 
     def __init__(self, name: str, args: GrafanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Grafana", name, {}, opts)

@@ -32,7 +32,7 @@ _MESSAGE_MAX_BYTES = 65536
 
 @dataclass(frozen=True, kw_only=True)
 class FilebeatArgs:
-    """What Filebeat is told.
+    """The arguments of Filebeat.
 
     Args:
         placement: where it runs: it reads the node's files, which `monitoring` forbids.

@@ -15,7 +15,7 @@ CA_SECRET = "kibana-kb-http-certs-public"
 
 @dataclass(frozen=True, kw_only=True)
 class KibanaArgs:
-    """What Kibana is told.
+    """The arguments of Kibana.
 
     Args:
         placement: where it runs.

@@ -1,4 +1,4 @@
-"""Where the logs go: lifecycle, mappings and first index in Elasticsearch, data view and dashboard in Kibana."""
+"""A Job that sets up lifecycle, mappings and first index in Elasticsearch, data view and dashboard in Kibana."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ _FILES, _CERTIFICATES = "/set-up", "/certificates"
 
 @dataclass(frozen=True, kw_only=True)
 class LogIndexArgs:
-    """What the set-up is told.
+    """The arguments of LogIndex.
 
     Args:
         placement: where it runs.

@@ -26,7 +26,7 @@ _MIB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class LogstashArgs:
-    """What Logstash is told.
+    """The arguments of Logstash.
 
     Args:
         placement: where it runs.

@@ -16,7 +16,7 @@ _RUNBOOKS = "https://wiki.mangakai.com/runbooks/"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertRulesArgs:
-    """Where the ConfigMap goes, what the stack changes about the alerts, and which namespace they watch."""
+    """The arguments of AlertRules: the ConfigMap's namespace, what the stack changes, the namespace that is watched."""
 
     namespace: str
     settings: AlertsSettings

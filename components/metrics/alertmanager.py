@@ -25,7 +25,7 @@ _CONFIG, _WEB = "/etc/alertmanager", "/etc/alertmanager-web"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertmanagerArgs:
-    """What Alertmanager is told.
+    """The arguments of Alertmanager.
 
     Args:
         placement: where it runs.

@@ -13,7 +13,7 @@ from .scrape_jobs import ScrapeConfigs, ScrapeConfigsArgs
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """What other areas read metrics from, and send alerts to."""
+    """The components of this area that others use."""
 
     prometheus: Prometheus
     alertmanager: Alertmanager

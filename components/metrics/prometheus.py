@@ -33,7 +33,7 @@ _MOUNTS = [
 
 @dataclass(frozen=True, kw_only=True)
 class PrometheusArgs:
-    """What Prometheus is told.
+    """The arguments of Prometheus.
 
     Args:
         placement: where it runs.

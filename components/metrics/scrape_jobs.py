@@ -22,7 +22,7 @@ Job = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class ScrapeConfigsArgs:
-    """Where the ConfigMap goes, and what the stack has.
+    """The arguments of ScrapeConfigs.
 
     Args:
         namespace: of Prometheus.

@@ -1,4 +1,4 @@
-"""What a stack changes about the alerts of `rules/`, and where their runbooks are."""
+"""A stack's changes of the alerts in `rules/`, and the address of their runbooks."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ def _numbers(value: Any) -> Any:
 
 
 class AlertSettings(Model):
-    """What a stack changes about one alert.
+    """A stack's changes of one alert.
 
     Args:
         enabled: whether it is evaluated at all.
@@ -49,7 +49,7 @@ class AlertSettings(Model):
 
 
 class AlertsSettings(Model):
-    """All alerts. `runbooks` is the address below which the wiki has `docs/runbooks/`; `rules` is by alert."""
+    """A stack's changes of all alerts. `runbooks` is where the wiki has `docs/runbooks/`; `rules` is by alert."""
 
     runbooks: Https = "https://wiki.mangakai.com/runbooks/"
     rules: dict[str, AlertSettings] = {}

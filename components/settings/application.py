@@ -4,7 +4,7 @@ from .types import Model, Name, Share
 
 
 class SentrySettings(Model):
-    """What the application tells Sentry of itself; the DSN is the secret `sentryDsn`."""
+    """The environment and release that Sentry shows, and its sampling; the DSN is the secret `sentryDsn`."""
 
     environment: Name = "production"
     release: str = "mangakai@1.0.0"
@@ -12,7 +12,7 @@ class SentrySettings(Model):
 
 
 class OpenTelemetrySettings(Model):
-    """How the application traces. `sample_ratio` is the share of requests whose spans are sent."""
+    """Tracing of the application. `sample_ratio` is the share of requests whose spans are sent."""
 
     service_name: Name = "mangakai-backend"
     sample_ratio: Share = 0.1

@@ -4,7 +4,7 @@ from .types import Model, Quorum, Resources, Version, Volume, sized
 
 
 class ElasticsearchSettings(Model):
-    """One Elasticsearch cluster. Its heap is half of the memory limit, as Elasticsearch sets it by itself."""
+    """An Elasticsearch cluster. Its heap is half of the memory limit, as Elasticsearch sets it by itself."""
 
     version: Version
     nodes: Quorum = 3

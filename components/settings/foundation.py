@@ -104,7 +104,7 @@ class ExposureSettings(Model):
 
 
 class ChartsSettings(Model):
-    """Where the chart archives lie, relative to the project: an absolute path would differ from machine to machine.
+    """The folder of the chart archives, relative to the project: an absolute path would differ from machine to machine.
 
     `timeout_seconds` is how long an install or upgrade may take until it is ready.
     """

@@ -1,4 +1,4 @@
-"""Whether the kubeconfig at hand leads to the cluster that a stack names."""
+"""The check that the kubeconfig at hand leads to the cluster that a stack names."""
 
 import os
 

@@ -62,7 +62,7 @@ class Compute(Model):
 
 
 class Resources(Model):
-    """What a container asks for and may use at most; a CPU limit is left out where throttling would only hurt."""
+    """Requests and limits of a container; a CPU limit is left out where throttling would only hurt."""
 
     requests: Compute
     limits: Compute | None = None

@@ -12,7 +12,7 @@ from .jaeger import Jaeger, JaegerArgs
 
 @dataclass(frozen=True, kw_only=True)
 class Traces:
-    """Where traces are sent to and read from, and where they lie."""
+    """The components of this area that others use."""
 
     jaeger: Jaeger
     elasticsearch: Elasticsearch

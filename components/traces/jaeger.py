@@ -37,7 +37,7 @@ _CA = "/etc/elasticsearch/certificates"
 
 @dataclass(frozen=True, kw_only=True)
 class JaegerArgs:
-    """What Jaeger is told.
+    """The arguments of Jaeger.
 
     Args:
         placement: where it runs (D-112).

@@ -1,1 +1,1 @@
-"""How long the engine takes with this program: `make bench`."""
+"""The time that the engine takes with this program: `make bench`."""

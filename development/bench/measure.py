@@ -1,4 +1,4 @@
-"""What a whole process takes: seconds, and the memory of all that it starts."""
+"""Measures a whole process: seconds, and the memory of all that it starts."""
 
 import os
 import statistics
@@ -17,7 +17,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured: the runs' median and maximum in seconds, and the peak of their memory in MiB."""
+    """A figure: the runs' median and maximum in seconds, and the peak of their memory in MiB."""
 
     name: str
     runs: int

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class DocsError(Exception):
-    """What is generated cannot be: the message says what to mend."""
+    """A page cannot be generated: the message says what to mend."""
 
 
 def part(text: str, name: str) -> re.Match[str]:

@@ -1,4 +1,4 @@
-"""What the program's own stacks may do in spite of the rules, each with its reason.
+"""The exceptions from the rules that the program's own stacks need, each with its reason.
 
 The rights are those that the charts give.
 """

@@ -1,4 +1,4 @@
-"""What a rule finds, and what excuses it."""
+"""A rule's finding, and the exception that excuses it."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""What the images publish that the program and its charts run: the user, and what SIGTERM does to the program.
+"""The published user of each image that the program and its charts run, and what SIGTERM does to its program.
 
 A kubelet reads the user in the image, and takes none but a number for proof that it is not root. Nothing here is from
 memory: each entry names the file that says so, in the public repository of who publishes the image, at the version that
@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Image:
-    """What an image publishes.
+    """The published facts of an image.
 
     Args:
         user: its USER; "" where it has none, which is root; None where nobody could find out.

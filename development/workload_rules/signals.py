@@ -1,4 +1,4 @@
-"""Whether a container's program ends when it is told to.
+"""The rule that a container's program ends on SIGTERM.
 
 The kernel gives pid 1 no default action: SIGTERM does nothing to a program without a handler of its own, and a kubelet
 waits for the grace period to end, then kills. Shells, sleep, tail and Python have none.

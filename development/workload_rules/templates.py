@@ -53,7 +53,7 @@ class Template:
 
 @dataclass(frozen=True)
 class _Elastic:
-    """What ECK fills in: the main container with its image, what it requests, its user, and a volume for its data."""
+    """The values that ECK fills into a pod: the main container's image, requests and user, and a volume for its data."""
 
     container: str
     image: str

@@ -74,7 +74,7 @@ EXPOSED = CollectorRegistry() if IS_MULTIPROCESS else REGISTRY
 
 
 class _AllProcesses(MultiProcessCollector):
-    """All processes that share the directory: of those that were killed what they counted, but not what they held.
+    """The metrics of all processes that share the directory: of killed ones what they counted, but not what they held.
 
     The library keeps no exemplars here; those of the requests that this very process has answered are added.
     """

@@ -1,4 +1,4 @@
-"""What a process sets up once, whether it is the backend or a worker, and what it does before it ends."""
+"""The set-up that a backend or worker process makes once, and what it does before it ends."""
 
 import functools
 import logging

@@ -1,4 +1,4 @@
-"""What must not leave the process: by the name that it has, or by the form of the text that holds it."""
+"""The removal of what must not leave the process: by its name, or by the form of the text that holds it."""
 
 import functools
 import re

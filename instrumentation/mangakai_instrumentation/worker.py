@@ -41,7 +41,7 @@ def observe_celery(
 
 
 class _Tasks:
-    """What Celery tells of its tasks (D-140, D-186). A task that is retried has neither succeeded nor failed."""
+    """Metrics from Celery's signals of its tasks (D-140). A task that is retried has neither succeeded nor failed."""
 
     def __init__(self, generation_tasks: Collection[str]) -> None:
         self._generation_tasks = frozenset(generation_tasks)

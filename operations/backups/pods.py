@@ -33,7 +33,7 @@ class BackupsError(Exception):
 
 @dataclass(frozen=True)
 class Said:
-    """What a command ended with: its exit status, what it printed, what it said of errors."""
+    """The result of a command in a pod: its exit status, its output, its errors."""
 
     status: int
     output: str

@@ -1,1 +1,1 @@
-"""What on the cluster is not what Pulumi and Helm made it: `make drift STACK=…`."""
+"""Drift, that is objects on the cluster that are not as Pulumi and Helm made them: `make drift STACK=…`."""

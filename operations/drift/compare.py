@@ -1,4 +1,4 @@
-"""In which fields an object differs from what an apply would make of it, and who wrote them last."""
+"""The fields in which an object differs from what an apply would make of it, and who wrote them last."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What should be on the cluster: the objects in Pulumi's state, and those in the manifests of its Releases."""
+"""The objects that should be on the cluster: those in Pulumi's state, and those in the manifests of its Releases."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""How drift is shown: `-` is how it was made, `+` is how it is."""
+"""Drift as text: `-` is how an object was made, `+` is how it is."""
 
 import difflib
 import json

@@ -1,1 +1,1 @@
-"""What an update of a stack would change, object by object, those of Helm Releases too."""
+"""The preview of an update of a stack, object by object, those of Helm Releases too."""

@@ -1,4 +1,4 @@
-"""What changes in one object: its fields, what restarts, and what cannot change in place."""
+"""The changes of one object: its fields, what restarts, and what cannot change in place."""
 
 import difflib
 import re
@@ -31,7 +31,7 @@ _LINES = 40  # of one field: a dashboard has thousands
 
 @dataclass(frozen=True)
 class Field:
-    """One field that changes, as lines that begin with `-` or `+`; a secret that changes is `~` and its mask."""
+    """A field that changes, as lines that begin with `-` or `+`; a secret that changes is `~` and its mask."""
 
     path: str
     lines: tuple[str, ...]
@@ -39,7 +39,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one object.
+    """The change of one object.
 
     `what` is `added`, `removed`, `changed`, `replaced` or `moved`. `folded` is the number of fields that are left out,
     since they only follow from the chart's version or another object. `stuck` are fields that cannot change in place.

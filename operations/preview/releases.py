@@ -1,4 +1,4 @@
-"""What the Helm Releases render before and after, by Helm's own engine."""
+"""The objects that Helm Releases render before and after, by Helm's own engine."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

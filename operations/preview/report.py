@@ -1,4 +1,4 @@
-"""How a preview is told: each object, a summary of a few lines, and the exit status."""
+"""The report of a preview: each object, a summary of a few lines, and the exit status."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ SAFE, LOSES = 0, 3
 
 @dataclass(frozen=True)
 class Preview:
-    """What an update of a stack changes, against what: the Releases by their headline, and everything else."""
+    """The changes of an update, and what they are against: Releases by their headline, and everything else."""
 
     stack: str
     against: str

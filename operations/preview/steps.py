@@ -1,4 +1,4 @@
-"""What is to happen to each resource, from wherever it is known, with every secret masked."""
+"""The steps of an update, one a resource, with every secret masked."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ class PreviewError(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one resource: `create`, `update`, `replace`, `delete`, or `move` to another URN.
+    """The step of one resource: `create`, `update`, `replace`, `delete`, or `move` to another URN.
 
     `secrets` are the paths of secret values that change.
     """

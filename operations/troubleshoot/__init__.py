@@ -1,1 +1,1 @@
-"""What is wrong on the cluster of a stack, and what to do about it: `make troubleshoot`, which changes nothing."""
+"""Findings about a stack's cluster, each with its next step: `make troubleshoot`, which changes nothing."""

@@ -1,4 +1,4 @@
-"""What is looked at: what each check reads, and the function that judges it."""
+"""The list of checks: what each reads, and the function that judges it."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What was found: how bad it is, since when, the likely cause and the next step; and no secret in it."""
+"""A finding: how bad it is, since when, the likely cause and the next step; and no secret in it."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to know.
+    """A finding of one check.
 
     Args:
         severity: CRITICAL where something does not work, WARNING where it works in part, or for now.

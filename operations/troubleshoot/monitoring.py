@@ -1,4 +1,4 @@
-"""What Prometheus, Alertmanager and the application say themselves."""
+"""Findings from what Prometheus, Alertmanager and the application say themselves."""
 
 import json
 from collections.abc import Iterator, Sequence

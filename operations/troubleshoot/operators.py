@@ -1,4 +1,4 @@
-"""What Elastic's and Jaeger's operators say of what they run."""
+"""Findings from what Elastic's and Jaeger's operators say of what they run."""
 
 from collections.abc import Iterator, Sequence
 

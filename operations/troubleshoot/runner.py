@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at: what it is called, in which namespace, and how."""
+    """A check: its name, its namespace, and the function that makes it."""
 
     topic: str
     namespace: str

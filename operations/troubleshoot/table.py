@@ -1,4 +1,4 @@
-"""How findings are shown: to people as a table, to programs as JSON."""
+"""Findings as a table for people, and as JSON for programs."""
 
 import json
 from collections.abc import Sequence

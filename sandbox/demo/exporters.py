@@ -1,4 +1,4 @@
-"""What Prometheus scrapes in a demo: exporters, and the backend if wanted, simulated, with faults to switch on."""
+"""The targets of a demo: exporters, and the backend if wanted, simulated, with faults to switch on."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ Advance = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Target:
-    """One target of a scrape job: its path and port here, and what discovery would say of it."""
+    """A target of a scrape job: its path and port here, and what discovery would say of it."""
 
     job: str
     path: str
@@ -23,7 +23,7 @@ class Target:
 
 
 class Exporters:
-    """All targets, served on 127.0.0.1:`port`. `faults` holds the names of those that are on."""
+    """The server of all targets on 127.0.0.1:`port`. `faults` holds the names of those that are on."""
 
     def __init__(self, port: int, namespace: str, with_backend: bool) -> None:
         self.faults: set[str] = set()

@@ -1,11 +1,11 @@
-"""What a demo can let go wrong."""
+"""The faults that a demo can switch on."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong, and the alert that tells it."""
+    """A fault: what goes wrong, and the alert that tells it."""
 
     what: str
     alert: str

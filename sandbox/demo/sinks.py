@@ -1,4 +1,4 @@
-"""Where notifications end in a demo: a mail server, a Slack and a heartbeat service that keep what they get."""
+"""The receivers of a demo: a mail server, a Slack and a heartbeat service that keep what they get."""
 
 import email
 import json

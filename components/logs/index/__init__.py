@@ -1,1 +1,1 @@
-"""What the logs' index is, and the program that sets it up."""
+"""The definition of the logs' index, and the program that sets it up."""

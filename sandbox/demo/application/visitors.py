@@ -1,4 +1,4 @@
-"""Who uses the demo application: a steady number of requests a second, whatever comes of them."""
+"""The visitors of the demo application: a steady number of requests a second, whatever comes of them."""
 
 import asyncio
 import contextlib
