@@ -44,7 +44,7 @@ class Application(pulumi.ComponentResource):
         core.v1.Secret(
             NAME,
             metadata=metadata(NAME, "application", args.settings.namespace),
-            # D-127, D-128. To Sentry's SDK, an empty one means off.
+            # To Sentry's SDK an empty one means off; the guide's example would end the application (D-127).
             string_data={"SENTRY_DSN": "" if args.sentry_dsn is None else args.sentry_dsn},
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -55,7 +55,7 @@ def environment(settings: ApplicationSettings, cluster: str, otlp: str) -> dict[
     """Return the environment variables that Sentry's and OpenTelemetry's SDKs and Prometheus' client read."""
     sentry, tracing = settings.sentry, settings.open_telemetry
     return {
-        "SENTRY_ENVIRONMENT": sentry.environment,  # D-129
+        "SENTRY_ENVIRONMENT": sentry.environment,
         "SENTRY_RELEASE": sentry.release,
         "SENTRY_TRACES_SAMPLE_RATE": str(sentry.traces_sample_rate),
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp,
@@ -65,8 +65,8 @@ def environment(settings: ApplicationSettings, cluster: str, otlp: str) -> dict[
             f"k8s.cluster.name={cluster},k8s.namespace.name={settings.namespace}"
         ),
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",  # D-118
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": str(tracing.sample_ratio),
-        # D-141: of a pod's own, so that a pod that is replaced begins at 0.
+        # A directory of the pod's own, so that a pod that is replaced begins at 0 (D-141).
         "PROMETHEUS_MULTIPROC_DIR": "/tmp/mangakai-metrics",  # noqa: S108
     }

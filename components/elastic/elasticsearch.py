@@ -101,7 +101,7 @@ class Elasticsearch(pulumi.ComponentResource):
         node_set: dict[str, Any] = {
             "name": "default",
             "count": settings.nodes,
-            # Without mmap no node needs another vm.max_map_count (G-050).
+            # Without mmap no node needs another vm.max_map_count.
             "config": {"node.store.allow_mmap": False},
             # No securityContext: one of ours would take away the operator's, whose fsGroup makes the volume writable.
             "podTemplate": {
@@ -113,7 +113,7 @@ class Elasticsearch(pulumi.ComponentResource):
             node_set["config"]["s3.client.default.region"] = args.backup.region
             _may_write(node_set["podTemplate"]["spec"], self.connection.cluster, args.backup)
         if settings.nodes > 1:
-            # Nodes, and the copies of a shard, in different zones (G-048).
+            # Nodes, and the copies of a shard, in different zones.
             node_set["zoneAwareness"] = {"topologyKey": "topology.kubernetes.io/zone"}
         logins = [user_secret(self.connection.cluster, user.name) for user in (args.users.user, *args.users.others)]
         deletion = "DeleteOnScaledownOnly" if args.placement.keep_data else "DeleteOnScaledownAndClusterDeletion"

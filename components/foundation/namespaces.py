@@ -17,7 +17,7 @@ class NamespacesArgs:
 
 
 class Namespaces(pulumi.ComponentResource):
-    """`monitoring`, and `monitoring-agents` for node-exporter and Filebeat, which need the node (G-030)."""
+    """`monitoring`, and `monitoring-agents` for node-exporter and Filebeat, which need the node."""
 
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Namespaces", name, {}, opts)

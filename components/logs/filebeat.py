@@ -160,9 +160,7 @@ def _values(args: FilebeatArgs) -> dict[str, Any]:
                             "name": "filebeat",
                             "securityContext": {"runAsUser": 0},
                             "resources": args.settings.resources.manifest(),
-                            "env": [
-                                {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
-                            ],  # D-099
+                            "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
                             "volumeMounts": [
                                 *(
                                     {"name": name, "mountPath": path, "readOnly": True}

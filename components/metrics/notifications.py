@@ -15,7 +15,7 @@ _TEMPLATES = Path(__file__).parent.parent.parent / "rules" / "templates"
 # What one alert makes another say nothing new (D-049: the guide's rule could never apply).
 _INHIBIT_RULES = [
     {
-        "source_matchers": ['severity="critical"'],  # D-048
+        "source_matchers": ['severity="critical"'],
         "target_matchers": ['severity="warning"'],
         # Of the same thing: what neither alert has counts as equal.
         "equal": [
@@ -66,7 +66,7 @@ def render(settings: AlertmanagerSettings) -> str:
             "smtp_smarthost": settings.smtp.smarthost,
             "smtp_from": settings.smtp.from_,
             "smtp_auth_username": settings.smtp.auth_username,
-            "smtp_auth_password_file": f"{SECRETS}/smtp-auth-password",  # D-054
+            "smtp_auth_password_file": f"{SECRETS}/smtp-auth-password",
         },
         "templates": ["/etc/alertmanager/*.tmpl"],
         "route": {
@@ -90,13 +90,13 @@ def render(settings: AlertmanagerSettings) -> str:
                     "repeat_interval": "14m",
                 },
                 {
-                    "matchers": ['severity="critical"'],  # D-047
+                    "matchers": ['severity="critical"'],
                     "receiver": "critical-alerts",
                     "group_wait": "10s",  # D-051: Prometheus' replicas find the same outage up to 15 s apart
                     "repeat_interval": "30m",
                 },
                 {"matchers": ['severity="warning"'], "receiver": "warning-alerts", "repeat_interval": "2h"},
-                # D-053: the Watchdog is for machines.
+                # The Watchdog is for machines (D-053).
                 {
                     "matchers": ['severity="none"'],
                     "receiver": "heartbeat" if settings.heartbeat else "none",
@@ -129,10 +129,10 @@ def render(settings: AlertmanagerSettings) -> str:
 def _email(to: str, kind: str) -> dict[str, Any]:
     return {
         "to": to,
-        "headers": {"Subject": f'{{{{ template "mangakai.{kind}.subject" . }}}}'},  # D-046
+        "headers": {"Subject": f'{{{{ template "mangakai.{kind}.subject" . }}}}'},
         "text": f'{{{{ template "mangakai.{kind}.text" . }}}}',
         "html": '{{ template "mangakai.html" . }}',
-        "send_resolved": True,  # D-052
+        "send_resolved": True,  # else nobody learns that it is over (D-052)
     }
 
 

@@ -1,7 +1,7 @@
 """Jaeger: the operator with its certificate, and the custom resource that it turns into collector and query.
 
 Jaeger v1 and its operator have reached their end of life (D-106); they are what was asked for, with the last images,
-and lie in this file alone, so that Jaeger v2 can take their place (H-012).
+and lie in this file alone, so that Jaeger v2 can take their place.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class JaegerArgs:
     """The arguments of Jaeger.
 
     Args:
-        placement: where it runs (D-112).
+        placement: where it runs: beside the Secrets of its storage (D-112).
         settings: its size.
         sample_ratio: the share of requests that whoever asks Jaeger how to sample is told to trace.
         elasticsearch: the one that holds the spans.
@@ -194,7 +194,8 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             },
             # The job that would compute them cannot verify a private CA.
             "dependencies": {"enabled": False},
-            "esIndexCleaner": {  # D-111
+            # Else the traces are kept until the volumes are full (D-111).
+            "esIndexCleaner": {
                 "enabled": True,
                 "numberOfDays": settings.retention_days,
                 "schedule": "55 23 * * *",

@@ -53,7 +53,7 @@ class Template:
 
 @dataclass(frozen=True)
 class _Elastic:
-    """The values that ECK fills into a pod: the main container's image, requests and user, and a volume for its data."""
+    """The values that ECK fills into a pod: its main container's image, requests and user, and a volume for data."""
 
     container: str
     image: str

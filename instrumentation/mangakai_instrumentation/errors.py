@@ -34,7 +34,7 @@ def set_up() -> bool:
         return False
     try:
         dsn = Dsn(text)
-    except BadDsn as error:  # D-127
+    except BadDsn as error:  # an application without Sentry is better than none (D-127)
         _LOGGER.error("SENTRY_DSN is no DSN (%s): exceptions are not sent to Sentry", error)
         return False
     # Else the address of who asked is among what happened before.
@@ -44,14 +44,14 @@ def set_up() -> bool:
         integrations=[
             # Without transactions: they would be thrown away, as OpenTelemetry makes the traces.
             StarletteIntegration(http_methods_to_capture=()),
-            FastApiIntegration(http_methods_to_capture=()),  # D-126
+            FastApiIntegration(http_methods_to_capture=()),
             SqlalchemyIntegration(),
             RedisIntegration(),
             CeleryIntegration(propagate_traces=False),
             OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False),
         ],
         before_send=scrub_event,
-        before_send_transaction=scrub_event,  # D-130
+        before_send_transaction=scrub_event,  # not only errors carry what is secret (D-130)
         send_default_pii=False,
         max_request_body_size="never",
         # Whatever a function has at hand: prompts, keys, whole requests.

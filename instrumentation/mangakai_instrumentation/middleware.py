@@ -52,7 +52,7 @@ class _Measured:
             await self._app(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began, root = time.perf_counter(), scope.get("root_path", "")  # D-148
+        began, root = time.perf_counter(), scope.get("root_path", "")
         status, is_gone = 0, False
 
         async def receive_and_note() -> Message:

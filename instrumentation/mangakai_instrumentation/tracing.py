@@ -96,7 +96,7 @@ def trace_function(operation_name: str | None = None) -> Callable[[Callable[P, R
         tracer = trace.get_tracer(__name__)
         component = os.environ.get("OTEL_SERVICE_NAME", "mangakai-backend")
         span = functools.partial(tracer.start_as_current_span, name, attributes={"component": component})
-        if inspect.iscoroutinefunction(function):  # D-122
+        if inspect.iscoroutinefunction(function):  # its span lasts until it is awaited (D-122)
 
             @functools.wraps(function)
             async def traced_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:

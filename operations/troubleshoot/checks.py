@@ -86,7 +86,7 @@ def _claims(cluster: Cluster, namespace: str, now: datetime) -> Iterator[Finding
 def _usage(cluster: Cluster, namespace: str) -> Iterator[Finding]:
     try:
         metrics = cluster.items("pods", namespace, "metrics.k8s.io/v1beta1")
-    except Missing:  # D-177
+    except Missing:  # there need not be a metrics-server (D-177)
         yield Finding(Severity.INFO, f"usage in {namespace}", "not known: there is no metrics-server on the cluster")
     else:
         yield from workloads.usage(namespace, metrics)

@@ -31,7 +31,6 @@ def fail(application: Observed) -> None:
 
 @pytest.mark.requirement("S-006", "S-096", "S-097")
 def test_an_exception_arrives_with_its_trace_and_without_secrets(everything: Observed, sinks: Sinks) -> None:
-    """D-126, D-128 to D-133."""
     everything.start_backend()
     fail(everything)
     assert Watch.wait(lambda: bool(sinks.events and sinks.spans and sinks.sentry_spans), 10)
@@ -62,7 +61,6 @@ def logged(application: Observed, name: str) -> dict[str, Any]:
 
 @pytest.mark.requirement("S-006", "S-096")
 def test_a_failed_task_arrives_and_a_retried_one_does_not(everything: Observed, sinks: Sinks) -> None:
-    """D-133, D-140."""
     everything.start_backend()
     everything.start_worker()
     everything.ask("/api/manga?outcome=retry", "POST")
@@ -90,7 +88,6 @@ def test_a_share_of_none_sends_sentry_no_trace(everything: Observed, sinks: Sink
 
 
 def test_a_dsn_that_is_none_is_said_and_breaks_nothing(everything: Observed, sinks: Sinks) -> None:
-    """D-127."""
     everything.environment |= {"SENTRY_DSN": "https://your-dsn@sentry.io/project-id", "SENTRY_TRACES_SAMPLE_RATE": "x"}
     everything.start_backend()
     fail(everything)

@@ -144,7 +144,6 @@ class TestAnswers:
 
     @pytest.mark.requirement("S-115")
     def test_ready_is_who_has_seen_each_of_its_own_once(self, clock: Clock) -> None:
-        """D-149, D-154."""
         database, redis = Switch(is_on=False), Switch()
         app = application({"database": database, "redis": redis})
         status, body = ask(app, "/ready")
@@ -171,7 +170,6 @@ class TestAnswers:
 
     @pytest.mark.requirement("S-114")
     def test_health_shows_all_and_never_fails(self, clock: Clock) -> None:
-        """S-114."""
         database, gemini = Switch(), Switch()
         app = application({"database": database}, {"gemini": gemini})
         status, body = ask(app, "/health")
@@ -183,7 +181,6 @@ class TestAnswers:
         assert (status, body["status"]) == (200, "degraded")
 
     def test_what_others_offer_is_no_part_of_readiness(self) -> None:
-        """D-152."""
         gemini = Switch(is_on=False)
         status, body = ask(application({"database": Switch()}, {"gemini": gemini}), "/ready")
         assert (status, body["status"], body["checks"].keys()) == (200, "ready", {"database"})
@@ -193,7 +190,6 @@ class TestAnswers:
         assert application({}).openapi()["paths"] == {}
 
     def test_a_stranger_learns_nothing_and_the_log_all(self, caplog: pytest.LogCaptureFixture) -> None:
-        """D-155."""
         app = application({"database": Switch(is_on=False)}, {"gemini": Switch(is_on=False)})
         for path in health.PATHS:
             _, body = ask(app, path)
@@ -214,7 +210,6 @@ class TestTime:
 
     @pytest.mark.requirement("S-111", "S-112")
     def test_times_are_measured(self) -> None:
-        """D-151."""
         checks: dict[str, health.Check] = {"slow": Switch(seconds=0.1), "fast": Switch(), "failing": Switch(False, 0.1)}
         found = ask(application(checks), "/ready")[1]["checks"]
         assert 0.1 <= found["slow"]["response_time"] < 0.5
@@ -263,7 +258,6 @@ class TestTime:
         assert database.asked == 2
 
     def test_others_are_asked_once_a_minute(self, clock: Clock) -> None:
-        """D-152."""
         gemini = Switch(is_on=False)
         app = application({}, {"gemini": gemini})
         for _ in range(10):
@@ -280,7 +274,6 @@ class TestChecks:
 
     @pytest.mark.requirement("S-111")
     def test_a_database_that_answers_is_healthy(self, engine: Engine | AsyncEngine) -> None:
-        """S-111."""
         status, body = ask(application({"database": health.database_check(engine)}), "/ready")
         assert (status, body["checks"]["database"]["status"]) == (200, "healthy")
 
@@ -308,8 +301,6 @@ class TestChecks:
     @pytest.mark.parametrize("library", [redis_sync, redis_async])
     @pytest.mark.requirement("S-112")
     def test_a_redis_that_answers_is_healthy(self, library: Any, caplog: pytest.LogCaptureFixture) -> None:
-        """S-112, D-150."""
-
         async def ask_both(port: int) -> list[Answer]:
             answers = []
             for number in (port, CLOSED_PORT):
@@ -326,7 +317,6 @@ class TestChecks:
 
     @pytest.mark.requirement("S-113")
     def test_gemini_is_asked_with_the_key_where_no_log_shows_it(self, caplog: pytest.LogCaptureFixture) -> None:
-        """D-152, D-155."""
         with gemini(200) as (address, asked):
             assert check_of({"gemini": gemini_api(KEY, address)}, "gemini")["status"] == "healthy"
         with gemini(403) as (address, also_asked):
@@ -337,7 +327,6 @@ class TestChecks:
 
     @pytest.mark.requirement("S-113")
     def test_a_bucket_that_is_seen_is_healthy(self) -> None:
-        """D-152."""
         asked: list[dict[str, str]] = []
 
         def refuse(**_: str) -> None:

@@ -111,8 +111,6 @@ async def run(app: FastAPI, scope: Scope, *received: Message) -> list[str]:
 
 @pytest.mark.requirement("S-099", "S-107")
 def test_a_handler_returns_what_it_likes(app: FastAPI) -> None:
-    """D-134, D-135."""
-
     @app.get("/returns/dict")
     async def read() -> dict[str, int]:
         return {"x": 1}
@@ -124,8 +122,6 @@ def test_a_handler_returns_what_it_likes(app: FastAPI) -> None:
 
 
 def test_a_client_error_is_no_server_error(app: FastAPI) -> None:
-    """D-136."""
-
     @app.get("/missing/{number}")
     async def read(number: int) -> None:
         raise HTTPException(404, f"there is no {number}")
@@ -150,8 +146,6 @@ def test_an_unhandled_exception_is_a_server_error_and_stays_one(app: FastAPI) ->
 
 
 def test_the_endpoint_is_the_template_of_the_route(app: FastAPI) -> None:
-    """D-137."""
-
     @app.get("/d/{number}")
     async def read(number: int) -> int:
         return number
@@ -186,7 +180,6 @@ def test_the_template_has_the_prefixes_of_its_routers(app: FastAPI) -> None:
 
 
 def test_the_template_has_the_mount(app: FastAPI) -> None:
-    """D-137."""
     inner, deep = FastAPI(), FastAPI()
 
     @inner.get("/s/{number}")
@@ -210,7 +203,6 @@ def test_the_template_has_the_mount(app: FastAPI) -> None:
 
 
 def test_a_mount_has_its_own_template(app: FastAPI) -> None:
-    """D-137."""
     inner = FastAPI()
 
     @inner.get("/pages/{page}")
@@ -266,8 +258,6 @@ def test_paths_can_be_unmeasured(app: FastAPI) -> None:
 
 
 def test_a_cancelled_request_is_counted(app: FastAPI) -> None:
-    """D-185."""
-
     @app.get("/slow")
     async def read() -> None:
         await asyncio.sleep(60)
@@ -285,8 +275,6 @@ def test_a_cancelled_request_is_counted(app: FastAPI) -> None:
 
 
 def test_who_is_gone_before_the_answer_got_none(app: FastAPI) -> None:
-    """D-185."""
-
     @app.get("/patient")
     async def wait(request: Request) -> str:
         assert await request.is_disconnected()
@@ -323,8 +311,6 @@ def test_a_stream_is_measured_to_its_end(app: FastAPI) -> None:
 
 
 def test_a_clock_that_is_set_back_does_not_matter(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D-148."""
-
     @app.get("/clock")
     async def read() -> None:
         await asyncio.sleep(0.02)
@@ -339,7 +325,6 @@ def test_a_clock_that_is_set_back_does_not_matter(app: FastAPI, monkeypatch: pyt
 @pytest.mark.parametrize("handler", ["returns", "raises"])
 @pytest.mark.requirement("S-101")
 def test_an_open_websocket_is_an_active_connection(app: FastAPI, handler: str) -> None:
-    """D-144, D-185."""
     seen: list[float | None] = []
 
     @app.websocket("/socket")
@@ -363,8 +348,6 @@ def test_an_open_websocket_is_an_active_connection(app: FastAPI, handler: str) -
 
 
 def test_a_refused_websocket_is_no_connection(app: FastAPI) -> None:
-    """D-144."""
-
     @app.websocket("/refusing")
     async def refuse(socket: WebSocket) -> None:
         await socket.close()
@@ -395,7 +378,6 @@ def test_the_lifespan_is_not_touched() -> None:
 
 
 def test_each_threshold_is_the_edge_of_a_bucket() -> None:
-    """D-138."""
     rules = [rule for by_severity in steps().values() for rule in by_severity.values()]
     about = [threshold(rule) for rule in rules if "http_request_duration_seconds" in rule["expr"]]
     assert about == [2]
@@ -403,7 +385,6 @@ def test_each_threshold_is_the_edge_of_a_bucket() -> None:
 
 
 def test_tasks_of_a_second_and_of_an_hour_have_buckets() -> None:
-    """D-139."""
     assert (metrics.TASK_BUCKETS[0], metrics.TASK_BUCKETS[-1]) == (1, 3600)
     metrics.start_at_zero(tasks=["tests.buckets"])
     for edge in metrics.TASK_BUCKETS:
@@ -412,8 +393,6 @@ def test_tasks_of_a_second_and_of_an_hour_have_buckets() -> None:
 
 
 def test_what_has_not_happened_is_zero(app: FastAPI) -> None:
-    """D-145."""
-
     @app.get("/never/{number}")
     async def read(number: int) -> None: ...
 

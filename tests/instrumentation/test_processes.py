@@ -38,7 +38,6 @@ def spawned(parent: int) -> list[int]:
 
 @pytest.mark.requirement("S-109")
 def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> None:
-    """D-141, D-142."""
     everything.start_backend(workers=2)
     served = {"method": "GET", "endpoint": "/api/manga/{number}", "status": "200"}
 
@@ -64,7 +63,6 @@ def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> N
 
 
 def test_connections_of_killed_workers_are_not_open_any_more(everything: Observed) -> None:
-    """D-144."""
     everything.start_backend(workers=2)
 
     def connected() -> float | None:
@@ -90,7 +88,6 @@ def _answered(ask: Callable[[], float | None]) -> float | None:
 
 
 def test_a_second_process_without_a_directory_says_so_and_works(bare: Observed) -> None:
-    """D-142."""
     bare.start_backend(workers=2)
     for number in range(1, 21):
         assert bare.ask(f"/api/manga/{number}")[0] == 200
@@ -118,7 +115,6 @@ def test_a_directory_that_cannot_be_made_is_said_and_breaks_nothing(bare: Observ
 
 
 def test_the_page_is_where_it_is_told_to_be_and_nowhere_else(bare: Observed) -> None:
-    """D-147."""
     bare.start_backend()
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     listening = {tuple(fields[1].split(":")) for fields in lines if fields[3] == "0A"}
@@ -127,7 +123,6 @@ def test_the_page_is_where_it_is_told_to_be_and_nowhere_else(bare: Observed) -> 
 
 @pytest.mark.requirement("S-102", "S-103", "S-104", "S-105", "S-108")
 def test_tasks_are_counted_wherever_they_run_and_end(everything: Observed) -> None:
-    """D-139 to D-141, D-144 to D-146, D-186."""
     everything.start_backend()
     everything.start_worker()
 
@@ -156,7 +151,6 @@ def test_tasks_are_counted_wherever_they_run_and_end(everything: Observed) -> No
 
 @pytest.mark.requirement("S-106")
 def test_the_queue_is_measured_with_and_without_a_worker(everything: Observed) -> None:
-    """D-144."""
     everything.start_backend()
 
     def length() -> float | None:
@@ -178,7 +172,6 @@ def test_the_queue_is_measured_with_and_without_a_worker(everything: Observed) -
 
 @pytest.mark.requirement("S-093")
 def test_spans_of_backend_and_forked_children_are_one_trace(everything: Observed, sinks: Sinks) -> None:
-    """D-117, D-120, D-124, D-125."""
     everything.start_backend()
     everything.start_worker()
     everything.ask("/api/manga?pages=2", "POST")

@@ -69,7 +69,6 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, sinks: Sinks) -> Iterat
 
 @pytest.mark.requirement("S-001", "S-099", "S-100", "S-101", "S-102", "S-103", "S-104", "S-105", "S-106")
 def test_every_metric_of_the_catalogue_is_scraped_with_its_labels(prometheus: Queried) -> None:
-    """D-143, D-144."""
     assert Watch.wait(lambda: prometheus.value('sum(celery_task_total{status="SUCCESS"})') > 3, 60)
     # What the task's process counts, only a worker shows; what a request brings, only the backend.
     for job, foreign in (("mangakai-backend", "celery_task_"), ("kubernetes-pods", "http_")):

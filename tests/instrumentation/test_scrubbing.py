@@ -227,7 +227,6 @@ def test_texts_stay_readable(text: str, left: str) -> None:
 
 
 def test_a_transaction_is_scrubbed_like_an_error() -> None:
-    """D-130."""
     transaction = {
         "type": "transaction",
         "transaction": "/api/manga",

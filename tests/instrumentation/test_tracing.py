@@ -62,8 +62,6 @@ class TestFunctions:
 
     @pytest.mark.requirement("S-094")
     def test_a_call_is_a_span(self, spans: Callable[[], list[ReadableSpan]]) -> None:
-        """S-094, D-123."""
-
         @trace_function()
         def draw(page: int) -> int:
             return page * 2
@@ -86,8 +84,6 @@ class TestFunctions:
         assert spans()[0].attributes == {"component": "mangakai-worker"}
 
     def test_the_span_of_a_coroutine_lasts_as_long_as_it_runs(self, spans: Callable[[], list[ReadableSpan]]) -> None:
-        """D-122."""
-
         @trace_function()
         async def draw() -> str:
             await asyncio.sleep(0.05)
@@ -104,7 +100,6 @@ class TestFunctions:
     @pytest.mark.parametrize("kind", ["function", "coroutine"])
     @pytest.mark.requirement("S-094")
     def test_an_exception_is_recorded_and_goes_on(self, spans: Callable[[], list[ReadableSpan]], kind: str) -> None:
-        """D-122."""
         error = ValueError("no ink")
 
         @trace_function()
@@ -127,8 +122,6 @@ class TestFunctions:
         assert event.attributes["exception.message"] == "no ink"
 
     def test_a_decorated_endpoint_keeps_its_signature(self) -> None:
-        """D-121."""
-
         @trace_function()
         async def read(pages: int, size: int = 2) -> int:
             """Read."""
@@ -148,8 +141,6 @@ class TestFunctions:
         assert [answer.text for answer in answers if answer.is_success] == ["6", "9", "4"]
 
     def test_what_a_function_calls_is_part_of_its_span(self, spans: Callable[[], list[ReadableSpan]]) -> None:
-        """D-124."""
-
         class Page:
             @trace_function("ink")
             def ink(self) -> None: ...
@@ -241,7 +232,6 @@ class TestScrubbed:
         provider.shutdown()
 
     def test_no_secret_is_sent(self, tracer: trace.Tracer, sent: InMemorySpanExporter) -> None:
-        """D-114."""
         with contextlib.suppress(RuntimeError), tracer.start_as_current_span("a") as span:
             span.set_attribute("http.url", f"https://gemini/v1/models?key={SECRET}")
             span.set_attribute("http.target", f"/callback?code={SECRET}")
@@ -304,7 +294,6 @@ class TestSampling:
         argument: str,
         is_sent: bool,
     ) -> None:
-        """D-118."""
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
         monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", argument)
         provider, exporter = new_provider(), InMemorySpanExporter()
@@ -322,7 +311,6 @@ class TestSampling:
     def test_spans_are_sent_in_batches_and_only_where_there_is_a_collector(
         self, new_provider: Callable[[], TracerProvider], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """D-117, D-119."""
         added: list[object] = []
         monkeypatch.setattr(TracerProvider, "add_span_processor", lambda _, processor: added.append(processor))
         monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
@@ -341,7 +329,6 @@ class TestSampling:
                 instrumentor().uninstrument()
 
     def test_what_waits_is_sent_at_the_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """D-125."""
         provider, exporter = TracerProvider(), InMemorySpanExporter()
         monkeypatch.setattr(tracing, "_provider", lambda: provider)
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))

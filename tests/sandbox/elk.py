@@ -119,7 +119,7 @@ def _filebeat(api: Api, settings: Settings) -> None:
         filebeat.render(settings.logs.filebeat, host, settings.application.namespace)
     )
     volumes = {each["name"]: each for each in workload["spec"]["template"]["spec"]["volumes"]}
-    # The registry is on the node: a restart sends nothing twice (G-049).
+    # The registry is on the node: a restart sends nothing twice.
     (data,) = (mount for mount in container["volumeMounts"] if mount["mountPath"] == "/usr/share/filebeat/data")
     assert volumes[data["name"]]["hostPath"]["type"] == "DirectoryOrCreate"
     assert workload["spec"]["template"]["spec"]["serviceAccountName"] == "filebeat"

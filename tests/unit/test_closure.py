@@ -82,9 +82,9 @@ def test_a_broken_rule_is_noticed(file: str, found: str, broken: str, problem: s
 @pytest.mark.parametrize(
     "expr",
     [
-        # D-031
+        # The CPU's rate has a label `cpu`, the limit has none (D-031).
         'rate(container_cpu_usage_seconds_total{container!=""}[5m]) / kube_pod_container_resource_limits',
-        # D-035
+        # One has a label `datname`, the other `server` (D-035).
         "pg_stat_database_numbackends / pg_settings_max_connections",
     ],
 )

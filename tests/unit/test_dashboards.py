@@ -21,7 +21,7 @@ UIDS = {
     "infrastructure.json": "mangakai-infrastructure",
     "monitoring.json": "mangakai-monitoring",
 }
-# S-054 to S-058, S-060 to S-062
+# The panels that the guide names, by dashboard (S-054 to S-058, S-060 to S-062).
 GUIDE = {
     "application-performance.json": ["Request Rate", "Response Time", "Error Rate", "Active Tasks", "Queue Length"],
     "infrastructure.json": ["CPU Usage", "Memory Usage", "Network I/O"],
