@@ -35,8 +35,8 @@ _WEBHOOK = {
     "timeoutSeconds": 10,
 }
 # What the API server fills in for Kubernetes' own kinds, and what it leaves out, by the field that holds it, with the
-# one before that where more than one is called so. Recorded of a real one in tests/unit/api_server.yaml: for pod
-# templates that is less than what it fills into pods.
+# one before that where more than one is called so. Recorded of a real one in tests/unit/operations/api_server.yaml: for
+# pod templates that is less than what it fills into pods.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "Service.spec": {"internalTrafficPolicy": "Cluster", "sessionAffinity": "None", "type": "ClusterIP"},
     "DaemonSet.spec": {"minReadySeconds": 0, "revisionHistoryLimit": 10, "updateStrategy": {}},

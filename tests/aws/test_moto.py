@@ -161,7 +161,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> bool:
 
 @pytest.mark.parametrize("part", BACKUP_PARTS)
 def test_a_role_reaches_its_own_prefix_only(runs: dict[str, Run], part: str) -> None:
-    """moto knows no condition such as s3:prefix: what a role may list is in tests/unit/test_aws.py."""
+    """moto knows no condition such as s3:prefix: what a role may list is in tests/unit/components/aws/test_aws.py."""
     stack = runs["prod"]
     bucket = bucket_of(stack)
     roles_of(stack)

@@ -20,7 +20,6 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from components.foundation.certificate import self_signed
-from tests.offline import ROOT
 
 STDIN, STDOUT, STDERR, STATUS = b"\x00", b"\x01", b"\x02", b"\x03"
 
@@ -125,4 +124,4 @@ class ApiServer:
     def _run(self, name: str, command: list[str], line: bytes) -> "subprocess.CompletedProcess[bytes]":
         environment = dict(self._environments[name])
         program = [sys.executable, *command]
-        return subprocess.run(program, cwd=ROOT, env=environment, input=line, capture_output=True, check=False)
+        return subprocess.run(program, env=environment, input=line, capture_output=True, check=False)

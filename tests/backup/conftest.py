@@ -18,6 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from sandbox.build import ensure
 from sandbox.program_pins import PROMETHEUS, PROMTOOL, RESTIC
+from tests.offline import ROOT
 
 STORAGE_PORT, PROMETHEUS_PORT = 29340, 29341
 logging.getLogger("werkzeug").setLevel(logging.WARNING)
@@ -79,8 +80,12 @@ def storage(server: Storage) -> Iterator[Storage]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Return what the program reads in its container."""
+    """Return what the agent reads in its container, where its package is called `backup`."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "backup").symlink_to(ROOT / "backup_agent")
     return {
+        "PYTHONPATH": str(programs),
         "PATH": f"{RESTIC.path.parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),

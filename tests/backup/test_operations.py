@@ -114,8 +114,8 @@ def test_the_manifest_is_saved_with_the_rest(operator: Operator, environment: di
     operator.server.pods.append(pod("backup-a", "backup"))
     assert operator.run("backup").returncode == 3
     shown = subprocess.run(
-        [sys.executable, "-m", "backup_agent", "restore", "manifest"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+        [sys.executable, "-m", "backup", "restore", "manifest"],
+        env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     text = shown.stdout.partition("\n")[2]
     assert json.loads(text)["cluster"] == "test"

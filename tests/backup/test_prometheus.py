@@ -16,7 +16,6 @@ from backup_agent import __main__ as program
 from backup_agent.blocks import Blocks, read
 from backup_agent.snapshot import Backup
 from tests.backup.conftest import BUCKET, Prometheus, Storage, wait
-from tests.offline import ROOT
 
 HOURS = 12
 BEGIN = time.time() // 7200 * 7200 - 3600 * 48
@@ -154,8 +153,8 @@ def test_a_backup_that_was_killed_is_caught_up(
 ) -> None:
     made(environment).save()
     filled.fill(BEGIN + 3600 * HOURS, 48, series=200)
-    command = [sys.executable, "-m", "backup_agent", "save", "prometheus"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "backup", "save", "prometheus"]
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
     wait(lambda: (filled.data / ".backup").exists() and storage.keys("prometheus/prometheus-0/locks/"), 30)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

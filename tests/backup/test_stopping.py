@@ -40,7 +40,7 @@ from tests.backup.first_process import FirstProcess
 from tests.backup.test_prometheus import BEGIN
 from tests.offline import run
 from tests.serving import serving
-from tests.unit import elastic
+from tests.unit.components.logs import elastic
 
 METRICS_PORT = 29347
 ASKED_TO_STOP, NOT_DONE = 0, 128 + signal.SIGTERM

@@ -9,7 +9,7 @@ import yaml
 from components.settings import read_file
 from sandbox.program_pins import PULUMI
 from tests.offline import ROOT
-from tests.unit import workflows
+from tests.unit.repository import workflows
 
 FILES = workflows.read()
 STACKS = sorted({file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml")} - {"local"})

@@ -28,7 +28,7 @@ from operations.troubleshoot import (
 from operations.troubleshoot.finding import Finding, Severity, exit_status, scrub
 from operations.troubleshoot.runner import Check, run
 from tests.offline import ROOT
-from tests.unit.kubernetes_objects import NOW, ago, container, pod, thing
+from tests.unit.operations.kubernetes_objects import NOW, ago, container, pod, thing
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
 

@@ -9,7 +9,7 @@ from development.workload_rules import EXCEPTIONS, Broken, Excuse, broken
 from development.workload_rules.images import IMAGES, repository
 from development.workload_rules.signals import ENDING
 from tests.offline import ROOT, run
-from tests.unit.workload_objects import (
+from tests.unit.development.workload_objects import (
     BREAKING,
     FINE,
     RELOADER,

@@ -6,7 +6,7 @@ import pytest
 
 from operations.preview import report
 from operations.preview.objects import Change, Field, changed
-from tests.unit.manifests import SECRET, with_, workload
+from tests.unit.operations.manifests import SECRET, with_, workload
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> Change:

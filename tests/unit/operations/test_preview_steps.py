@@ -9,7 +9,7 @@ import pytest
 from operations.helm import HelmError
 from operations.preview import base, plan, report
 from operations.preview.steps import MASK, RELEASE, PreviewError, Step, masked, paired, secret_changes
-from tests.unit.manifests import MARK, SECRET, URN, with_, workload
+from tests.unit.operations.manifests import MARK, SECRET, URN, with_, workload
 
 
 def test_marked_secrets_are_masked_wherever_they_are() -> None:

@@ -26,7 +26,7 @@ from operations.troubleshoot.finding import Finding, Severity, exit_status
 from operations.troubleshoot.runner import run
 from tests.offline import ROOT
 from tests.serving import serving
-from tests.unit.kubernetes_objects import NOW, container, pod, thing
+from tests.unit.operations.kubernetes_objects import NOW, container, pod, thing
 
 
 def kubeconfig(folder: Path, server: str) -> Path:

@@ -1,0 +1,1 @@
+"""Tests of the tools for this project's developers."""

@@ -1,0 +1,1 @@
+"""Tests of the sandbox, without what it builds."""
