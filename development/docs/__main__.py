@@ -12,6 +12,7 @@ from .pages import ROOT, DocsError, fill
 PARTS: list[tuple[str, str, Callable[[str], str]]] = [
     ("settings.md", settings.NAME, settings.render),
     ("alerts.md", "alerts", catalogue.alerts),
+    ("runbooks/README.md", "runbooks", catalogue.runbooks),
     ("dashboards.md", "dashboards", catalogue.dashboards),
     ("versions.md", "charts", versions.charts),
     ("versions.md", "versions", versions.shipped_and_tested),
@@ -49,10 +50,10 @@ def main(arguments: list[str] | None = None, folder: Path = ROOT / "docs") -> in
     stale = [file for file, text in texts.items() if file.read_text() != text]
     for file in stale:
         if check:
-            print(f"docs/{file.name} is not up to date: run make docs")
+            print(f"docs/{file.relative_to(folder)} is not up to date: run make docs")
         else:
             file.write_text(texts[file])
-            print(f"wrote docs/{file.name}")
+            print(f"wrote docs/{file.relative_to(folder)}")
     if not stale:
         print(f"{len(texts)} pages are up to date")
     return int(check and bool(stale))

@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
-from .pages import ROOT, table
+from components.metrics.rule_files import steps
+
+from .pages import ROOT, DocsError, table
 
 _COMPARED = re.compile(r"([<>]=?) (\d+(?:\.\d+)?) # threshold$", re.MULTILINE)
 
@@ -32,6 +34,25 @@ def _alerts() -> Iterator[tuple[str, ...]]:
                     rule["labels"]["service"],
                     f"[{path.name}](../rules/{path.name})",
                 )
+
+
+def runbooks(_: str) -> str:
+    """Return the table of the runbooks, each with the first sentence of its page.
+
+    Raises:
+        DocsError: an alert has no page, or a page has no sentence below its title.
+    """
+    return table(("alert", "severity", "in one line"), _runbooks())
+
+
+def _runbooks() -> Iterator[tuple[str, ...]]:
+    for alert, rules in steps().items():
+        name = next(iter(rules.values()))["annotations"]["runbook_url"].rpartition("/")[2]
+        page = ROOT / "docs" / "runbooks" / f"{name}.md"
+        found = re.match(rf"# {alert}\n\n([^#\n].*\.)\n\n## ", page.read_text()) if page.is_file() else None
+        if not found:
+            raise DocsError(f"{alert} needs runbooks/{name}.md, with its name, a line that says what it is, and headings")
+        yield f"[{alert}]({name}.md)", ", ".join(sorted(rules, reverse=True)), found[1]
 
 
 def dashboards(_: str) -> str:
