@@ -51,7 +51,10 @@ def _runbooks() -> Iterator[tuple[str, ...]]:
         page = ROOT / "docs" / "runbooks" / f"{name}.md"
         found = re.match(rf"# {alert}\n\n([^#\n].*\.)\n\n## ", page.read_text()) if page.is_file() else None
         if not found:
-            raise DocsError(f"{alert} needs runbooks/{name}.md, with its name, a line that says what it is, and headings")
+            raise DocsError(
+                f"{alert} needs runbooks/{name}.md, with its name, a line that says what it is, and headings"
+            )
+
         yield f"[{alert}]({name}.md)", ", ".join(sorted(rules, reverse=True)), found[1]
 
 
