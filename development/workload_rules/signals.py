@@ -15,8 +15,8 @@ from .templates import Container, Object
 
 # Programs that a container of ours starts, each with the test that starts it as pid 1 and sends it SIGTERM.
 ENDING: Mapping[str, str] = {
-    "python -m backup *": "tests/backup/test_stopping.py",
-    "python */set_up.py": "tests/backup/test_stopping.py",
+    "python -m backup *": "tests/backup_agent/test_stopping.py",
+    "python */set_up.py": "tests/backup_agent/test_stopping.py",
 }
 _SHELLS = {"sh", "bash", "ash", "dash"}
 # Each is an init of its own: it passes the signal on to what it starts, which is not pid 1.

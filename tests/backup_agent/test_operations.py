@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from backup_agent.blocks import read
-from tests.backup.api_server import ApiServer, pod
-from tests.backup.conftest import Prometheus
-from tests.backup.test_prometheus import BEGIN, HOURS
+from tests.backup_agent.api_server import ApiServer, pod
+from tests.backup_agent.conftest import Prometheus
+from tests.backup_agent.test_prometheus import BEGIN, HOURS
 from tests.offline import ROOT
 
 PORT = 29344

@@ -21,8 +21,8 @@ from backup_agent.elasticsearch import Elasticsearch
 from backup_agent.schedule import Schedule
 from backup_agent.snapshot import Backup, Snapshot
 from backup_agent.web import Web
-from tests.backup.conftest import INTERVAL
-from tests.backup.test_schedule import Clock
+from tests.backup_agent.conftest import INTERVAL
+from tests.backup_agent.test_schedule import Clock
 from tests.serving import serving
 
 BLOCK = "01ARZ3NDEKTSV4RRFFQ69G5FAV"

@@ -15,7 +15,7 @@ from backup_agent import BackupError
 from backup_agent import __main__ as program
 from backup_agent.blocks import Blocks, read
 from backup_agent.snapshot import Backup
-from tests.backup.conftest import BUCKET, Prometheus, Storage, wait
+from tests.backup_agent.conftest import BUCKET, Prometheus, Storage, wait
 
 HOURS = 12
 BEGIN = time.time() // 7200 * 7200 - 3600 * 48

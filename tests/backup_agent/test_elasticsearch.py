@@ -10,7 +10,7 @@ from backup_agent import __main__ as program
 from backup_agent.elasticsearch import Elasticsearch
 from backup_agent.snapshot import Snapshot
 from components.elastic import users as access
-from tests.backup.snapshot_lifecycle import SnapshotLifecycle
+from tests.backup_agent.snapshot_lifecycle import SnapshotLifecycle
 from tests.logs import opensearch
 
 PORT, DAY = 29346, "mangakai-jaeger-span-2026-01-31"

@@ -9,8 +9,8 @@ from backup_agent import BackupError, repository
 from backup_agent import __main__ as program
 from backup_agent.schedule import Schedule, serve
 from backup_agent.snapshot import Snapshot, choose
-from tests.backup.conftest import INTERVAL, Prometheus, Storage
-from tests.backup.test_prometheus import BEGIN, HOURS
+from tests.backup_agent.conftest import INTERVAL, Prometheus, Storage
+from tests.backup_agent.test_prometheus import BEGIN, HOURS
 from tests.catalogue.catalogue import CATALOGUE
 
 PORT = 29343
@@ -92,7 +92,7 @@ def test_another_process_remembers_what_was_saved(
     def broken(*_: object) -> None:
         raise BackupError("a volume that cannot be read")
 
-    monkeypatch.setattr("backup.blocks.Blocks._link", broken)
+    monkeypatch.setattr("backup_agent.blocks.Blocks._link", broken)
     again.run_due()
     after = metrics(again)
     assert after["backup_failing"] == 1

@@ -34,10 +34,10 @@ from backup_agent.blocks import read
 from backup_agent.saved_by_restic import SavedByRestic
 from components.backups.agent_config_map import files as backup_files
 from components.logs.log_index import files as set_up_files
-from tests.backup import first_process
-from tests.backup.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
-from tests.backup.first_process import FirstProcess
-from tests.backup.test_prometheus import BEGIN
+from tests.backup_agent import first_process
+from tests.backup_agent.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
+from tests.backup_agent.first_process import FirstProcess
+from tests.backup_agent.test_prometheus import BEGIN
 from tests.offline import run
 from tests.serving import serving
 from tests.unit.components.logs import elastic

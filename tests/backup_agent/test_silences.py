@@ -14,7 +14,7 @@ from backup_agent.web import Web
 from components.foundation.kubernetes_secrets import web_config
 from sandbox.build import ensure
 from sandbox.program_pins import ALERTMANAGER
-from tests.backup.conftest import wait
+from tests.backup_agent.conftest import wait
 
 PORT, PASSWORD = 29342, "canary-web-3d0e"
 
