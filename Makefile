@@ -14,6 +14,8 @@ OVERWRITE ?=
 BUCKET ?=
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
+# What is about a stack that is up on the sandbox speaks to the sandbox.
+ON_ITS_CLUSTER = $(if $(wildcard .sandbox),eval "$$($(IN_VENV) sandbox env --stack $(STACK) --if-up)" &&)
 
 .PHONY: help up preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test
 
@@ -39,19 +41,19 @@ render: .venv/runtime ## write what the pods will read, in seconds, without a cl
 	@$(IN_VENV) operations.render --stack $(STACK) $(if $(OUT),--out $(OUT))
 
 repair: .venv/runtime ## release what a killed `pulumi up` left behind [STACK=local]
-	@$(IN_VENV) operations.repair --stack $(STACK)
+	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.repair --stack $(STACK)
 
 troubleshoot: .venv/runtime ## say what is wrong, and what to do, without changing anything [STACK=local]
-	@$(IN_VENV) operations.troubleshoot --stack $(STACK)
+	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.troubleshoot --stack $(STACK)
 
 drift: .venv/runtime ## say what on the cluster is not what Pulumi and Helm made it, without changing anything [STACK=local]
-	@$(IN_VENV) operations.drift --stack $(STACK)
+	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.drift --stack $(STACK)
 
 backup: .venv/runtime ## save everything now, beside what is saved on schedule [STACK=local]
-	@$(IN_VENV) operations.backups.backup --stack $(STACK)
+	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.backups.backup --stack $(STACK)
 
 restore: .venv/runtime ## bring a part back from its backup; without PART, list them [STACK=local] [PART=] [SNAPSHOT=latest] [OVERWRITE=1] [BUCKET=another]
-	@$(IN_VENV) operations.backups.restore --stack $(STACK) --snapshot $(SNAPSHOT) $(if $(PART),--part $(PART)) $(if $(OVERWRITE),--overwrite) $(if $(BUCKET),--bucket $(BUCKET))
+	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.backups.restore --stack $(STACK) --snapshot $(SNAPSHOT) $(if $(PART),--part $(PART)) $(if $(OVERWRITE),--overwrite) $(if $(BUCKET),--bucket $(BUCKET))
 
 charts: .venv/runtime ## download the chart archives into .charts/, digests checked
 	@$(IN_VENV) operations.download_charts

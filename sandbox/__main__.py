@@ -30,6 +30,10 @@ def main() -> int:
         if name in ("up", "preview"):
             command.add_argument("--charts", type=Path, help="a directory with chart archives, instead of stand-ins")
             command.add_argument("--json", action="store_true", help="print the table of URLs, or the changes, as JSON")
+        if name == "env":
+            command.add_argument(
+                "--if-up", action="store_true", help="print nothing where the stack is not up on the sandbox"
+            )
         if name == "demo":
             command.add_argument("--fault", choices=FAULTS, help="what goes wrong; without it, nothing does")
             command.add_argument("--speed", type=float, default=6, help="by which durations are divided (default: 6)")
@@ -47,7 +51,11 @@ def main() -> int:
                 return demo(sandbox, arguments.stack, arguments.fault, arguments.speed)
             case "down":
                 return session.down(sandbox)
+        if arguments.if_up and not session.is_up(sandbox, arguments.stack):
+            return 0
         print(session.shell(sandbox, arguments.stack), end="")
+        if arguments.if_up:
+            print(f"Stack {arguments.stack} is on the sandbox: this speaks to the sandbox.", file=sys.stderr)
     except session.MachineError as error:
         print(error, file=sys.stderr)
         return 2

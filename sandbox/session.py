@@ -93,6 +93,11 @@ def shell(sandbox: Sandbox, stack: str) -> str:
     return exports(environment(sandbox, stack))
 
 
+def is_up(sandbox: Sandbox, stack: str) -> bool:
+    """Return whether `stack` is on the sandbox: its state there has resources."""
+    return _has_resources(sandbox, stack)
+
+
 def preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
     """Show what `pulumi up` would change in `stack`, object by object. Returns the exit status of the preview.
 

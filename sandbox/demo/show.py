@@ -21,10 +21,9 @@ from sandbox.demo.application import running as application
 from sandbox.demo.faults import FAULTS
 from sandbox.demo.loopback import Ports
 from sandbox.demo.mangakai import Mangakai
-from sandbox.demo.watch import Watch
+from sandbox.demo.watch import PROGRAMS, Watch
 from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.processes import SandboxError
-from sandbox.program_pins import Group, of_groups
 
 PORTS = Ports(prometheus=prometheus.PORT, alertmanager=alertmanager.PORT, exporters=29090, smtp=29025, webhooks=29080)
 APPLICATION_PORTS = application.Ports(redis=29379, backend=29000, backend_metrics=29001, worker_metrics=29002)
@@ -55,7 +54,7 @@ def demo(sandbox: Sandbox, stack: str, fault: str | None, speed: float) -> int:
         raise SandboxError("the demo cannot start:\n" + "\n".join(f"  - {line}" for line in lacks))
     files, password = configuration(sandbox)
     namespace = read_file(CHECKOUT / f"Pulumi.{stack}.yaml").application.namespace
-    ensure(of_groups(Group.TESTING))
+    ensure(PROGRAMS)
     folder = sandbox.directory / "demo"
     mangakai = Mangakai(folder / "mangakai", APPLICATION_PORTS, namespace)
     with Watch(files, folder, PORTS, namespace, password, speed, mangakai) as watch:

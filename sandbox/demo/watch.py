@@ -21,6 +21,8 @@ from sandbox.demo.sinks import MailServer, Webhooks
 from sandbox.processes import SandboxError
 from sandbox.program_pins import ALERTMANAGER, PROMETHEUS
 
+# What a watch runs, which has to be built.
+PROGRAMS = (PROMETHEUS, ALERTMANAGER)
 START_SECONDS = 30
 # Five for the discovery of the targets, and at speed 1 up to sixty until each is scraped for the first time.
 TARGETS_SECONDS = 120
@@ -97,7 +99,7 @@ class Watch:
 
     def start(self, name: str) -> None:
         """Start `prometheus` or `alertmanager`, with the data that it had, and wait until it is ready."""
-        program = {"prometheus": PROMETHEUS, "alertmanager": ALERTMANAGER}[name]
+        program = PROMETHEUS if name == "prometheus" else ALERTMANAGER
         port = {"prometheus": self.ports.prometheus, "alertmanager": self.ports.alertmanager}[name]
         # Started through the sandbox's folder, so that `make down` finds it too.
         link = self._folder / "bin" / name

@@ -11,8 +11,7 @@ from components.settings import read_file
 from operations import render
 from sandbox.build import ensure
 from sandbox.demo.loopback import Ports
-from sandbox.demo.watch import Watch
-from sandbox.program_pins import Group, of_groups
+from sandbox.demo.watch import PROGRAMS, Watch
 from tests.delivery.scenarios import SCENARIOS, Scenario
 from tests.offline import ROOT
 
@@ -22,7 +21,7 @@ FIRST_PORT = 29200
 @pytest.fixture(scope="session")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, "Future[None]"]]:
     """Play every scenario with production's configuration; each future holds what came of it."""
-    ensure(of_groups(Group.TESTING))
+    ensure(PROGRAMS)
     settings = read_file(ROOT / "Pulumi.prod.yaml")
     files = render.stack_files("prod")
     files["templates/links.tmpl"] = notifications.links("https://grafana.example.com", "https://kibana.example.com")

@@ -8,7 +8,7 @@ import pytest
 from components.foundation.certificate import self_signed
 from operations import render
 from sandbox.build import ensure
-from sandbox.program_pins import Group, of_groups
+from sandbox.program_pins import AMTOOL, PROMTOOL
 from tests.rules.rendered import Rendered
 
 STACKS = ["local", "staging", "prod"]
@@ -16,7 +16,7 @@ STACKS = ["local", "staging", "prod"]
 
 @pytest.fixture(scope="session")
 def _tools() -> None:
-    ensure(of_groups(Group.TESTING))
+    ensure([AMTOOL, PROMTOOL])
 
 
 @pytest.fixture(params=STACKS)

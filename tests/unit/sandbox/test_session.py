@@ -1,0 +1,76 @@
+"""Which stacks count as up on a sandbox, and what the verbs about a stack make of that."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import __main__ as command
+from sandbox.layout import Sandbox, ports_from
+from sandbox.session import is_up
+from tests.offline import ROOT
+
+ABOUT_A_STACK = ("troubleshoot", "drift", "backup", "restore", "repair")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    sandbox = Sandbox(tmp_path / "sandbox", ports_from(30000))
+    monkeypatch.setattr(command, "Sandbox", lambda: sandbox)
+    return sandbox
+
+
+def bring_up(sandbox: Sandbox, stack: str, resources: int) -> None:
+    """Write what the engine leaves of a stack, and of a sandbox that has a cluster."""
+    state = sandbox.state / ".pulumi" / "stacks" / "mangakai-monitoring" / f"{stack}.json"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{"urn": "urn"}] * resources}}}))
+    sandbox.kubeconfig.touch()
+    sandbox.stack_file(stack).parent.mkdir(exist_ok=True)
+    sandbox.stack_file(stack).touch()
+
+
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, str]:
+    monkeypatch.setattr(sys, "argv", ["make", "env", *arguments])
+    assert command.main() == 0
+    shown = capsys.readouterr()
+    return shown.out, shown.err
+
+
+def test_a_stack_without_resources_is_not_up(sandbox: Sandbox) -> None:
+    assert not is_up(sandbox, "local")
+    bring_up(sandbox, "local", 0)
+    assert not is_up(sandbox, "local")
+    bring_up(sandbox, "local", 1)
+    assert is_up(sandbox, "local")
+    assert not is_up(sandbox, "prod")
+
+
+def test_the_environment_of_a_stack_that_is_up(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(monkeypatch, capsys, "--stack", "local", "--if-up") == ("", "")
+    bring_up(sandbox, "local", 1)
+    exports, told = said(monkeypatch, capsys, "--stack", "local", "--if-up")
+    assert f"export KUBECONFIG={sandbox.kubeconfig}\n" in exports
+    assert told == "Stack local is on the sandbox: this speaks to the sandbox.\n"
+    assert said(monkeypatch, capsys, "--stack", "prod", "--if-up") == ("", "")
+
+
+@pytest.mark.parametrize("verb", ABOUT_A_STACK)
+def test_a_verb_about_a_stack_asks_for_it_where_there_is_a_sandbox(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "runtime").touch()
+    (tmp_path / "requirements.txt").touch()
+
+    def line() -> str:
+        command = ["make", "--no-print-directory", "-n", "-o", ".venv/runtime", verb, "STACK=prod"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    alone = line()
+    assert alone.startswith(".venv/bin/python -m operations.")
+    (tmp_path / ".sandbox").mkdir()
+    assert line() == f'eval "$(.venv/bin/python -m sandbox env --stack prod --if-up)" && {alone}'
