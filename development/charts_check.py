@@ -36,7 +36,7 @@ from sandbox.progress import Progress
 from sandbox.stand_ins import STAND_INS
 
 ROOT = Path(__file__).parent.parent
-STACKS = ("local", "staging", "prod")
+STACKS = ("local", "kind", "staging", "prod")
 
 
 class CheckError(Exception):

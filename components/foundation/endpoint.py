@@ -1,4 +1,4 @@
-"""A LoadBalancer Service in front of a workload, and its URL."""
+"""A Service by which people reach a workload from outside the cluster, and its URL."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,37 +49,68 @@ class Endpoint(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Endpoint", name, {}, opts)
+        self.url = (
+            self._on_nodes(name, args) if args.exposure.load_balancer == "nodePort" else self._balanced(name, args)
+        )
+        self.register_outputs({"url": self.url})
+
+    def _on_nodes(self, name: str, args: EndpointArgs) -> pulumi.Output[str]:
+        """Make a Service that every node answers for at a port that is the same in each cluster, and return its URL."""
+        interface = args.interface
+        port = core.v1.ServicePortArgs(
+            name="web", port=interface.port, target_port=interface.port, node_port=interface.node_port
+        )
+        self._service(
+            name,
+            args,
+            # There is no address to wait for, and the pods come later.
+            {"pulumi.com/skipAwait": "true"},
+            core.v1.ServiceSpecArgs(type="NodePort", selector=interface.selector, ports=[port]),
+        )
+        scheme = "https" if interface.tls else "http"
+        return pulumi.Output.from_input(f"{scheme}://{args.exposure.node_address}:{interface.node_port}")
+
+    def _balanced(self, name: str, args: EndpointArgs) -> pulumi.Output[str]:
+        """Make a Service with a load balancer, and return its URL."""
         port = 443 if args.domain else args.interface.port
         certificate = args.domain.certificate_arn if args.domain else args.exposure.certificate_arn
-        service = core.v1.Service(
-            f"{name}-external",
-            metadata=metadata(
-                f"{name}-external",
-                name,
-                args.namespace,
-                annotations={
-                    # The address is enough: Pulumi's own waiting would also want pods, which come later.
-                    "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}",
-                    **(_aws_annotations(args, port, certificate) if args.exposure.load_balancer == "aws" else {}),
-                },
-            ),
-            spec=core.v1.ServiceSpecArgs(
+        service = self._service(
+            name,
+            args,
+            {
+                # The address is enough: Pulumi's own waiting would also want pods, which come later.
+                "pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}",
+                **(_aws_annotations(args, port, certificate) if args.exposure.load_balancer == "aws" else {}),
+            },
+            core.v1.ServiceSpecArgs(
                 type="LoadBalancer",
                 load_balancer_class="service.k8s.aws/nlb" if args.exposure.load_balancer == "aws" else None,
                 load_balancer_source_ranges=args.exposure.admitted,
                 selector=args.interface.selector,
                 ports=[core.v1.ServicePortArgs(name="web", port=port, target_port=args.interface.port)],
             ),
-            opts=pulumi.ResourceOptions(parent=self),
         )
         address = service.status.apply(_address)  # type: ignore[arg-type]
         if args.domain:
             args.domain.create_record(name, address, self)
-            self.url = pulumi.Output.from_input(f"https://{args.domain.host(name)}")
-        else:
-            scheme = "https" if args.interface.tls or certificate else "http"
-            self.url = pulumi.Output.concat(f"{scheme}://", address, f":{port}")
-        self.register_outputs({"url": self.url})
+            return pulumi.Output.from_input(f"https://{args.domain.host(name)}")
+        scheme = "https" if args.interface.tls or certificate else "http"
+        return pulumi.Output.concat(f"{scheme}://", address, f":{port}")
+
+    def _service(
+        self,
+        name: str,
+        args: EndpointArgs,
+        annotations: dict[str, pulumi.Input[str]],
+        spec: core.v1.ServiceSpecArgs,
+    ) -> core.v1.Service:
+        external = f"{name}-external"
+        return core.v1.Service(
+            external,
+            metadata=metadata(external, name, args.namespace, annotations=annotations),
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
 
 def _address(status: core.v1.outputs.ServiceStatus) -> str:

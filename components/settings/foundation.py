@@ -52,12 +52,20 @@ class DomainSettings(Model):
 class ExposureSettings(Model):
     """Load balancers in front of the web interfaces, and who may pass.
 
-    `load_balancer` says what makes them: the AWS Load Balancer Controller, or whatever the cluster has (`generic`).
+    `load_balancer` says what makes them: the AWS Load Balancer Controller, whatever the cluster has (`generic`), or
+    nothing (`nodePort`): then each node answers at a fixed port, and URLs begin with `node_address`.
     Without `source_ranges` one of AWS admits 10.0.0.0/8, and a generic one everybody who reaches it: which networks
     those are only its owner knows, and kube-proxy drops the rest without a word.
     """
 
-    load_balancer: Literal["aws", "generic"] = "aws"
+    load_balancer: Literal["aws", "generic", "nodePort"] = "aws"
+    node_address: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$",
+            json_schema_extra={"allowed": "the name or IPv4 address of a node"},
+        ),
+    ] = "localhost"
     scheme: Literal["internal", "internet-facing"] = "internal"
     source_ranges: list[Cidr] | None = None
     certificate_arn: (
@@ -87,6 +95,19 @@ class ExposureSettings(Model):
             raise ValueError("domain brings a certificate of its own: remove certificateArn, or domain")
         if self.domain and self.load_balancer != "aws":
             raise ValueError(f"domain needs loadBalancer aws: {self.load_balancer} ones take no certificate of ACM")
+        return self
+
+    @model_validator(mode="after")
+    def _nodes_take_all_that_comes(self) -> "ExposureSettings":
+        if self.load_balancer == "nodePort":
+            if self.source_ranges is not None:
+                raise ValueError("sourceRanges needs a load balancer: a nodePort is open to whoever reaches the node")
+            if self.certificate_arn:
+                raise ValueError("certificateArn needs a load balancer: a nodePort has none to speak TLS")
+            if self.scheme == "internet-facing":
+                raise ValueError("scheme internet-facing needs a load balancer: a nodePort is where the node is")
+        elif "node_address" in self.model_fields_set:
+            raise ValueError(f"nodeAddress is for loadBalancer nodePort, found beside {self.load_balancer}: remove it")
         return self
 
     @model_validator(mode="after")

@@ -40,16 +40,20 @@ def services(
 
 
 def load_balancers(items: Sequence[Object], exposure: ExposureSettings) -> Iterator[Finding]:
-    """Find load balancers without an address, and tell the URLs of the others.
+    """Find load balancers without an address, and tell the URLs of the others and of ports of the nodes.
 
     Args:
         items: the Services of a namespace.
         exposure: whether the load balancers have names, or speak TLS themselves. Kibana does in any case.
     """
     for service in items:
+        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+        if service["spec"].get("type") == "NodePort" and name.endswith("-external"):
+            scheme = "https" if name == "kibana-external" else "http"
+            ports = [f"{scheme}://{exposure.node_address}:{port['nodePort']}" for port in service["spec"]["ports"]]
+            yield Finding(Severity.INFO, "url", f"{name}: {' '.join(ports)}")
         if service["spec"].get("type") != "LoadBalancer":
             continue
-        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         if address := _address(service):
             scheme = "https" if exposure.certificate_arn or name == "kibana-external" else "http"
             urls = [f"{scheme}://{address}:{port['port']}" for port in service["spec"]["ports"]]

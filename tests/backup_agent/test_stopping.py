@@ -69,7 +69,7 @@ def commands(value: Any) -> Iterator[str]:
 
 def test_these_are_the_programs_of_ours_that_run_in_pods(tmp_path: Path) -> None:
     found: set[str] = set()
-    for stack in ("local", "staging", "prod"):
+    for stack in ("local", "kind", "staging", "prod"):
         for resource in run(stack, tmp_path).resources:
             found |= set(commands(list(resource.inputs.values())))
     assert found == {RUN_PROMETHEUS, RUN_GRAFANA, RUN_BACKUP, SET_UP_BACKUP, SET_UP_LOGS}

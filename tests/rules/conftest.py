@@ -11,7 +11,7 @@ from sandbox.build import ensure
 from sandbox.program_pins import AMTOOL, PROMTOOL
 from tests.rules.rendered import Rendered
 
-STACKS = ["local", "staging", "prod"]
+STACKS = ["local", "kind", "staging", "prod"]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from components.metrics.rule_files import steps
 from sandbox.program_pins import AMTOOL
 from tests.rules.rendered import Rendered, check
 
-HEARTBEAT = {"local": "heartbeat", "staging": "none", "prod": "heartbeat"}
+HEARTBEAT = {"local": "heartbeat", "kind": "none", "staging": "none", "prod": "heartbeat"}
 
 GRAFANA = "https://grafana.example.com:3000"
 KIBANA = "https://kibana.example.com:5601"

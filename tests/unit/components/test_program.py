@@ -16,7 +16,7 @@ from components.foundation.kubernetes_secrets import web_config
 from components.settings import secrets
 from tests.offline import ROOT, Registered, Run, canary, run
 
-STACKS = ["local", "staging", "prod"]
+STACKS = ["local", "kind", "staging", "prod"]
 RELEASE = "kubernetes:helm.sh/v3:Release"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"

@@ -11,7 +11,7 @@ import yaml
 from components.foundation.rollout_status import ANNOTATION
 from tests.offline import Registered, Run, canary, run
 
-STACKS = ["local", "staging", "prod"]
+STACKS = ["local", "kind", "staging", "prod"]
 RELEASE = "kubernetes:helm.sh/v3:Release"
 JOB = "kubernetes:batch/v1:Job"
 # How a pod's spec, or a chart's value, names what must be there before the pod.

@@ -195,6 +195,10 @@ def test_a_load_balancer_has_a_url_or_is_told() -> None:
     assert (url.severity, url.what) == (Severity.INFO, "kibana-external: https://lb.example.com:80")
     assert (found.severity, found.subject) == (Severity.WARNING, "service mangakai-prod/grafana-external")
     assert "aws-load-balancer-controller" in found.next_step
+    on_nodes = service("grafana-external", type="NodePort", ports=[{"port": 3000, "nodePort": 30030}])
+    exposure = ExposureSettings(loadBalancer="nodePort", nodeAddress="node-1.example.com")
+    (url,) = network.load_balancers([on_nodes, service("web", type="NodePort")], exposure)
+    assert (url.severity, url.what) == (Severity.INFO, "grafana-external: http://node-1.example.com:30030")
     domain = DomainSettings(name="monitoring.example.com", zoneId="Z0123456789ABCDEFGHIJ")
     (url,) = network.load_balancers([there], ExposureSettings(domain=domain))
     assert url.what == "kibana-external: https://kibana.monitoring.example.com"

@@ -12,7 +12,7 @@ from tests.offline import ROOT
 from tests.unit.repository import workflows
 
 FILES = workflows.read()
-STACKS = sorted({file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml")} - {"local"})
+STACKS = sorted({file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml")} - {"local", "kind"})
 DEPLOY = ".github/workflows/deploy.yml"
 PULL_REQUEST = ".github/workflows/pull-request.yml"
 DRIFT = ".github/workflows/drift.yml"

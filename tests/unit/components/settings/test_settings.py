@@ -38,7 +38,7 @@ def store(**settings: Any) -> dict[str, Any]:
     return {"prometheus": {"remoteWrite": {"url": "https://store", **settings}}}
 
 
-@pytest.mark.parametrize("stack", ["local", "staging", "prod"])
+@pytest.mark.parametrize("stack", ["local", "kind", "staging", "prod"])
 def test_the_committed_stacks_are_right_and_short(stack: str) -> None:
     file = ROOT / f"Pulumi.{stack}.yaml"
     assert read_file(file).cluster.name == f"mangakai-{stack}"
@@ -97,6 +97,20 @@ def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
         (
             {"exposure": {"scheme": "internet-facing", "sourceRanges": ["203.0.113.0/24"], "authentication": False}},
             "scheme internet-facing needs authentication: true",
+        ),
+        (
+            {"exposure": {"loadBalancer": "nodePort", "sourceRanges": ["10.0.0.0/8"]}},
+            "exposure: sourceRanges needs a load balancer: a nodePort is open to whoever reaches the node",
+        ),
+        (
+            {"exposure": {"loadBalancer": "nodePort", "certificateArn": CERTIFICATE}},
+            "exposure: certificateArn needs a load balancer",
+        ),
+        ({"exposure": {"loadBalancer": "nodePort", "domain": DOMAIN}}, "exposure: domain needs loadBalancer aws"),
+        ({"exposure": {"nodeAddress": "node"}}, "nodeAddress is for loadBalancer nodePort, found beside aws: remove it"),
+        (
+            {"exposure": {"loadBalancer": "nodePort", "nodeAddress": "http://node"}},
+            "exposure.nodeAddress: found 'http://node'; the name or IPv4 address of a node is allowed",
         ),
         (
             {"exposure": {"domain": DOMAIN}},
@@ -166,6 +180,7 @@ def test_an_internet_facing_stack_with_networks_and_login_is_accepted(tmp_path: 
         ({}, ["10.0.0.0/8"]),
         ({"sourceRanges": ["192.168.0.0/16"]}, ["192.168.0.0/16"]),
         ({"loadBalancer": "generic"}, None),
+        ({"loadBalancer": "nodePort", "nodeAddress": "node-1.example.com"}, None),
         ({"loadBalancer": "generic", "sourceRanges": ["192.168.0.0/16"]}, ["192.168.0.0/16"]),
     ],
 )
@@ -178,7 +193,7 @@ def test_only_load_balancers_of_aws_are_shut_unless_the_stack_says_so(
 
 
 def test_a_missing_stack_is_told_with_those_that_exist() -> None:
-    with pytest.raises(SettingsError, match=r"Pulumi.qa.yaml does not exist; there are: local, prod, staging"):
+    with pytest.raises(SettingsError, match=r"Pulumi.qa.yaml does not exist; there are: kind, local, prod, staging"):
         read_file(ROOT / "Pulumi.qa.yaml")
 
 
