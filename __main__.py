@@ -16,19 +16,20 @@ from components.metrics.area import deploy as deploy_metrics
 from components.settings import read_stack
 from components.traces.area import deploy as deploy_traces
 
-base = deploy_foundation(*read_stack())  # the charts and the cluster checked, the namespaces
+settings, secrets = read_stack()
+base = deploy_foundation(settings, secrets)  # the charts and the cluster checked, the namespaces
 base = deploy_aws(base)  # key, volumes, bucket, roles, domain: where the stack has an account
-base = deploy_backup_agent(base)
+base = deploy_backup_agent(base)  # its program, and where it saves to: where there is a bucket
 base = deploy_secrets(base)
 urls = deploy_endpoints(base)  # a load balancer for each web interface
 
 metrics = deploy_metrics(base, urls)  # alert rules, scrape jobs, Alertmanager, Prometheus
-operator = deploy_elastic_operator(base)
-logs = deploy_logs(base, urls, metrics, operator)  # Elasticsearch, Kibana, the index, Logstash, Filebeat
-traces = deploy_traces(base, operator)  # Elasticsearch, Jaeger
+elastic_operator = deploy_elastic_operator(base)
+logs = deploy_logs(base, urls, metrics, elastic_operator)  # Elasticsearch, Kibana, the index, Logstash, Filebeat
+traces = deploy_traces(base, elastic_operator)  # Elasticsearch, Jaeger
 deploy_application(base, traces)  # how MangakAI's pods reach Sentry and Jaeger
 deploy_grafana(base, urls, metrics, logs, traces)
-deploy_backups(base, metrics, logs, traces)
+deploy_backups(base, metrics, logs, traces)  # beside the containers in the pods of Prometheus and Grafana
 
 pulumi.export("namespace", MONITORING)
 pulumi.export("otlpEndpoint", traces.jaeger.otlp)

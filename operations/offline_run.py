@@ -1,6 +1,6 @@
 """The offline run: the whole program under Pulumi's mocks, without engine, cluster or AWS, and what it registers.
 
-As a script it does so for the tree on its import path, whichever that is, and prints the registrations as JSON.
+As a script it runs the checkout in the current directory, which may be another than this one, and prints JSON.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from components.foundation.chart_pins import PINS, archive
 from components.settings import PROJECT, secrets
 from operations import aws_outputs
 
-# What the stacks of EKS say of their account.
+# The account of the committed stacks on EKS, which the mock of AWS needs.
 ACCOUNT = {"region": "ap-southeast-1", "allowedAccountIds": ["111122223333"]}
 
 
@@ -47,8 +47,8 @@ class Registered:
     dependencies: tuple[str, ...]
 
 
-class Answers(Mocks):
-    """Answers with what was asked, and with what only a cluster or AWS would add."""
+class ProviderMocks(Mocks):
+    """Providers that return what was asked of them, and what only a cluster or AWS would add."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         """Return an id and the outputs of a resource."""
@@ -69,7 +69,7 @@ class _Monitor(MockMonitor):
     """Keeps every registration."""
 
     def __init__(self) -> None:
-        super().__init__(Answers())
+        super().__init__(ProviderMocks())
         self.registered: list[Registered] = []
         self._aliases: dict[str, tuple[str, ...]] = {}
 
@@ -132,15 +132,15 @@ class Run:
 def configuration(root: Path, stack: str) -> dict[str, str]:
     """Return the configuration of a stack as the engine gives it, without decrypting anything.
 
-    A secret is a text that is another one where what is encrypted in the stack's file is another.
+    Each secret has a placeholder that is made of its encrypted text, so that it changes when that does.
     """
     config = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
     values = {key: value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return texts | {key: _stand_in(texts.get(key, "")) for key in _secret_keys()}
+    return texts | {key: _placeholder(texts.get(key, "")) for key in _secret_keys()}
 
 
-def _stand_in(encrypted: str) -> str:
+def _placeholder(encrypted: str) -> str:
     """Return a text in the form of a DSN, which is as good as any for every other secret."""
     return f"https://{hashlib.sha256(encrypted.encode()).hexdigest()[:16]}@secret.invalid/1"
 
@@ -152,13 +152,13 @@ def _secret_keys() -> list[str]:
 def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
     """Run the program as the engine does, and return what it registered.
 
-    The cluster and the kubeconfig are not asked: tests of their own do that.
+    The checks of the cluster and of the kubeconfig are left out.
 
     Args:
         root: the project's folder.
         stack: the stack's name.
-        values: its configuration, but where the charts are.
-        charts: an empty directory, for names of chart archives.
+        values: its configuration; `charts.directory` is replaced.
+        charts: an empty directory, where empty files with the names of the archives are made.
     """
     for chart in PINS:
         archive(str(charts), chart).touch()
@@ -167,7 +167,7 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     monitor, exports = _Monitor(), dict[str, Any]()
-    pulumi.runtime.set_mocks(Answers(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
+    pulumi.runtime.set_mocks(ProviderMocks(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
     pulumi.runtime.set_all_config(values, _secret_keys())
 
     async def program() -> dict[str, Any]:

@@ -18,15 +18,21 @@ from components.settings import SettingsError, read_file
 from operations.offline_run import Registered, Run, configuration, run
 
 ROOT = Path(__file__).parent.parent
-# Only a cluster knows under which address it is reached: the outputs of these names.
+# The addresses of load balancers are not known here: the names of the outputs stand for them.
 GRAFANA_URL, KIBANA_URL = "<grafanaUrl>", "<kibanaUrl>"
-# Where the texts of a ConfigMap go, but for templates, which have a folder of their own.
+# The names of all that was written into a folder, so that nothing else is removed from it.
+LISTING = ".rendered"
+# The folder for the texts of each ConfigMap; templates have one of their own.
 CONFIG_MAPS = {
     prometheus.CONFIG_MAP: "",
     PROMETHEUS_RULES: "rules/",
     PROMETHEUS_SCRAPE_CONFIGS: "scrape_configs/",
     alertmanager.CONFIG_MAP: "",
 }
+
+
+class RenderError(Exception):
+    """The files cannot be written there; the message says why, and what to do."""
 
 
 def stack_files(stack: str) -> dict[str, str]:
@@ -55,10 +61,20 @@ def of_config_map(name: str, data: Mapping[str, str]) -> dict[str, str]:
 
 
 def write(texts: Mapping[str, str], out: Path) -> None:
-    """Write the files below `out`, and remove rendered ones that are no longer among them."""
-    for path in [path for path in out.rglob("*") if path.is_file() and str(path.relative_to(out)) not in texts]:
-        path.unlink()
-    for name, text in texts.items():
+    """Write the files below `out`, and remove those of the last time that are no longer among them.
+
+    Raises:
+        RenderError: there is something in `out`, and nothing of it was written here.
+    """
+    listing = out / LISTING
+    if out.exists() and not listing.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RenderError(
+            f"OUT: {out} has files that make render did not write, and it removes what is no longer rendered. "
+            "Name an empty or a new folder, or remove it"
+        )
+    for name in set(listing.read_text().splitlines() if listing.exists() else ()) - texts.keys():
+        (out / name).unlink(missing_ok=True)
+    for name, text in {**texts, LISTING: "".join(f"{name}\n" for name in sorted(texts))}.items():
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
@@ -88,7 +104,7 @@ def _yaml(value: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Render one stack. Returns 0, or 2 where its settings are wrong."""
+    """Render one stack. Returns 0, or 2 where its settings or the folder are wrong."""
     parser = argparse.ArgumentParser(prog="make render", description=__doc__)
     parser.add_argument("--stack", required=True, help="local, staging, prod, or any other with a Pulumi.<stack>.yaml")
     parser.add_argument("--out", type=Path, help="where to (default: build/<stack>)")
@@ -97,10 +113,10 @@ def main() -> int:
     out: Path = arguments.out or ROOT / "build" / arguments.stack
     try:
         texts = stack_files(arguments.stack)
-    except SettingsError as error:
+        write(texts, out)
+    except (SettingsError, RenderError) as error:
         print(error, file=sys.stderr)
         return 2
-    write(texts, out)
     if arguments.json:
         print(json.dumps({"out": str(out), "files": sorted(texts)}, indent=2))
     else:

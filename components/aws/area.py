@@ -25,4 +25,4 @@ def deploy(base: Base) -> Base:
     )
     account = Aws("aws", args, base.options())
     pulumi.export("backupBucket", account.backup_bucket)
-    return replace(base.requiring(account), account=account)
+    return replace(base.with_prerequisite(account), account=account)

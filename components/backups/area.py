@@ -12,7 +12,7 @@ from .schedule import BackupSchedule, BackupScheduleArgs
 
 
 def deploy_agent(base: Base) -> Base:
-    """Make the ConfigMap with the agent, which runs beside what it saves."""
+    """Make the ConfigMap with the agent, and set `backup_target`, by which other areas add its container."""
     if base.account is None:
         return base
     target = BackupTarget(
@@ -22,11 +22,11 @@ def deploy_agent(base: Base) -> Base:
         agent_version=version(),
         settings=base.settings.backup,
     )
-    return replace(base.requiring(AgentConfigMap("backup-program", base.options())), backup_target=target)
+    return replace(base.with_prerequisite(AgentConfigMap("backup-program", base.options())), backup_target=target)
 
 
 def deploy(base: Base, metrics: Metrics, logs: Elasticsearch, traces: Traces) -> None:
-    """Save Alertmanager's silences, and have both Elasticsearch clusters save themselves."""
+    """Save Alertmanager's silences, and set up the snapshots of both Elasticsearch clusters."""
     if base.backup_target is None:
         return
     args = BackupScheduleArgs(

@@ -26,13 +26,13 @@ def deploy(settings: Settings, secrets: Secrets) -> Base:
         for name in (MONITORING, AGENTS)
     )
     base = Base(settings=settings, secrets=secrets, provider=connect(settings), monitoring=monitoring, agents=agents)
-    return base.requiring(Namespaces("namespaces", NamespacesArgs(keep_data=storage.keep_data), base.options()))
+    return base.with_prerequisite(Namespaces("namespaces", NamespacesArgs(keep_data=storage.keep_data), base.options()))
 
 
 def deploy_secrets(base: Base) -> Base:
     """Make the Kubernetes Secrets, which come before all that reads them."""
     args = MonitoringSecretsArgs(namespace=MONITORING, secrets=base.secrets)
-    return base.requiring(MonitoringSecrets("secrets", args, base.options()))
+    return base.with_prerequisite(MonitoringSecrets("secrets", args, base.options()))
 
 
 def deploy_endpoints(base: Base) -> Urls:

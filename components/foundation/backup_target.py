@@ -6,9 +6,9 @@ from typing import Any
 
 import pulumi
 
-from ..foundation.names import BACKUP, BACKUP_AGENT
-from ..foundation.pod_security import RESTRICTED
 from ..settings.backups import BackupSettings
+from .names import BACKUP, BACKUP_AGENT
+from .pod_security import RESTRICTED
 
 # renovate: datasource=docker depName=python
 IMAGE = "python:3.13.9-slim"
@@ -25,7 +25,7 @@ class BackupTarget:
     Args:
         bucket: its name.
         region: its AWS region.
-        role_arns: the role of each ServiceAccount that writes there, by its name.
+        role_arns: the IAM role of each ServiceAccount that writes there, by ServiceAccount.
         agent_version: a text that changes with the agent's program.
         settings: interval and retention.
     """
@@ -42,7 +42,7 @@ class BackupTarget:
 
     def container(
         self,
-        command: Sequence[str],
+        arguments: Sequence[str],
         environment: Mapping[str, Any],
         mounts: Sequence[Mapping[str, Any]],
         memory: str,
@@ -50,8 +50,8 @@ class BackupTarget:
         """Return the container `backup`.
 
         Args:
-            command: what the program is told, such as `run prometheus`.
-            environment: what it reads beside what all parts share: texts, or where the text comes from.
+            arguments: of the agent, such as `run prometheus`.
+            environment: what it reads beside what all parts share: values, or a `valueFrom`.
             mounts: where the data is.
             memory: how much it may use: what restic needs grows with what it saves.
         """
@@ -70,12 +70,13 @@ class BackupTarget:
             "BACKUP_LISTEN": f":{_PORT}",
             "BACKUP_INTERVAL_SECONDS": str(3600 * self.settings.interval_hours),
             "BACKUP_RETENTION_DAYS": str(self.settings.retention_days),
-            "BACKUP_PROGRAM": self.agent_version,  # another program restarts what runs it
+            "BACKUP_PROGRAM": self.agent_version,  # a changed agent restarts its pods
         }
         return {
             "name": BACKUP,
             "image": IMAGE,
-            "command": ["python", "-m", "backup", *command],
+            # backup_agent/ is mounted as the package `backup`.
+            "command": ["python", "-m", "backup", *arguments],
             "env": [_variable(name, value) for name, value in {**shared, **environment}.items()],
             "ports": [{"name": BACKUP, "containerPort": _PORT}],
             "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": memory}},

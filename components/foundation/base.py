@@ -50,6 +50,6 @@ class Base:
         """Return the options of a component that comes after the prerequisites and after `depends_on`."""
         return pulumi.ResourceOptions(providers=[self.provider], depends_on=[*self.prerequisites, *depends_on])
 
-    def requiring(self, prerequisite: pulumi.Resource) -> Base:
+    def with_prerequisite(self, prerequisite: pulumi.Resource) -> Base:
         """Return a copy whose components come after `prerequisite` too."""
         return replace(self, prerequisites=(*self.prerequisites, prerequisite))

@@ -24,7 +24,7 @@ class MonitoringSecretsArgs:
 
 
 class MonitoringSecrets(pulumi.ComponentResource):
-    """The Secrets of Alertmanager and Grafana, the basic auth of Prometheus and Alertmanager, and the store's."""
+    """The Secrets of Alertmanager, Grafana, remote write and backups, and the basic auth in front of the former two."""
 
     def __init__(self, name: str, args: MonitoringSecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:MonitoringSecrets", name, {}, opts)

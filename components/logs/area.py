@@ -1,4 +1,4 @@
-"""Deploys the logs, from where they end to where they come from: each part finds the one that it sends to."""
+"""Deploys the logs, against the flow of the lines: each receiver is there before what sends to it."""
 
 from ..elastic import area as elastic
 from ..elastic.eck_operator import ElasticOperator
@@ -10,7 +10,7 @@ from ..metrics.area import Metrics
 from .filebeat import Filebeat, FilebeatArgs
 from .kibana import Kibana, KibanaArgs
 from .log_index import LogIndex, LogIndexArgs
-from .logstash import Alerts, Logstash, LogstashArgs
+from .logstash import AlertmanagerConnection, Logstash, LogstashArgs
 
 
 def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) -> Elasticsearch:
@@ -25,17 +25,18 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
         KibanaArgs(placement=base.monitoring, settings=logs.kibana, elasticsearch=connection, url=urls["kibana"]),
         base.options(elasticsearch),
     )
-    index = LogIndexArgs(placement=base.monitoring, elasticsearch=connection, retention_days=logs.retention_days)
-    LogIndex("log-index", index, base.options(kibana))
-    transport = base.secrets.derive("filebeat@logstash")
+    index_args = LogIndexArgs(placement=base.monitoring, elasticsearch=connection, retention_days=logs.retention_days)
+    LogIndex("log-index", index_args, base.options(kibana))
+    # From it both derive the certificates that they show each other.
+    transport_seed = base.secrets.derive("filebeat@logstash")
     logstash = Logstash(
         "logstash",
         LogstashArgs(
             placement=base.monitoring,
             settings=logs.logstash,
             elasticsearch=connection,
-            transport=transport,
-            alerts=Alerts(
+            transport_seed=transport_seed,
+            alertmanager=AlertmanagerConnection(
                 url=metrics.alertmanager.url,
                 authentication=settings.exposure.authentication,
                 cluster=settings.cluster.name,
@@ -49,9 +50,9 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
             placement=base.agents,
             settings=logs.filebeat,
             elasticsearch=connection,
-            logstash=logstash.beats,
+            logstash=logstash.beats_address,
             application_namespace=settings.application.namespace,
-            transport=transport,
+            transport_seed=transport_seed,
         ),
         base.options(logstash),
     )

@@ -40,7 +40,7 @@ class FilebeatArgs:
         elasticsearch: the one that the lines end in, which has the version of the Elastic Stack.
         logstash: host:port of the Beats input.
         application_namespace: whose containers' lines it ships.
-        transport: the secret from which its certificate comes, as Logstash's does.
+        transport_seed: the secret from which its certificate comes, as Logstash's does.
     """
 
     placement: Placement
@@ -48,7 +48,7 @@ class FilebeatArgs:
     elasticsearch: ElasticsearchConnection
     logstash: str
     application_namespace: str
-    transport: pulumi.Input[str]
+    transport_seed: pulumi.Input[str]
 
 
 class Filebeat(pulumi.ComponentResource):
@@ -59,7 +59,7 @@ class Filebeat(pulumi.ComponentResource):
         certificate = core.v1.Secret(
             _CERTIFICATE,
             metadata=metadata(_CERTIFICATE, "filebeat", args.placement.namespace),
-            string_data=pulumi.Output.from_input(args.transport).apply(lambda seed: derived(seed, "filebeat")),
+            string_data=pulumi.Output.from_input(args.transport_seed).apply(lambda seed: derived(seed, "filebeat")),
             opts=pulumi.ResourceOptions(parent=self),
         )
         args.placement.charts.release(

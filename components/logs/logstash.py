@@ -32,19 +32,19 @@ class LogstashArgs:
         placement: where it runs.
         settings: its size.
         elasticsearch: the one that it writes to.
-        transport: the secret from which its certificate comes, as Filebeat's does.
-        alerts: where it reports errors.
+        transport_seed: the secret from which its certificate comes, as Filebeat's does.
+        alertmanager: where it reports errors.
     """
 
     placement: Placement
     settings: LogstashSettings
     elasticsearch: ElasticsearchConnection
-    transport: pulumi.Input[str]
-    alerts: "Alerts"
+    transport_seed: pulumi.Input[str]
+    alertmanager: "AlertmanagerConnection"
 
 
 @dataclass(frozen=True)
-class Alerts:
+class AlertmanagerConnection:
     """The Alertmanager that mails about errors.
 
     Args:
@@ -59,9 +59,9 @@ class Alerts:
 
 
 class Logstash(pulumi.ComponentResource):
-    """The Secret with the pipelines, and the Release with the custom resource. `beats` is where Filebeat sends to."""
+    """The Secret with the pipelines, and the Release with the custom resource. `beats_address` is for Filebeat."""
 
-    beats: str
+    beats_address: str
 
     def __init__(self, name: str, args: LogstashArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Logstash", name, {}, opts)
@@ -75,7 +75,7 @@ class Logstash(pulumi.ComponentResource):
         certificate = core.v1.Secret(
             _CERTIFICATE,
             metadata=metadata(_CERTIFICATE, "logstash", args.placement.namespace),
-            string_data=pulumi.Output.from_input(args.transport).apply(lambda seed: derived(seed, host)),
+            string_data=pulumi.Output.from_input(args.transport_seed).apply(lambda seed: derived(seed, host)),
             opts=pulumi.ResourceOptions(parent=self),
         )
         volume = {
@@ -121,8 +121,8 @@ class Logstash(pulumi.ComponentResource):
             },
             pulumi.ResourceOptions(parent=self, depends_on=[pipelines, certificate]),
         )
-        self.beats = beats(args.placement.namespace)
-        self.register_outputs({"beats": self.beats})
+        self.beats_address = beats(args.placement.namespace)
+        self.register_outputs({"beats": self.beats_address})
 
 
 def beats(namespace: str) -> str:
@@ -137,12 +137,12 @@ def _environment(args: LogstashArgs) -> list[dict[str, Any]]:
     values = {
         # The Beats input takes as much again off the heap, unless it is told.
         "LS_JAVA_OPTS": f"-Xms{heap}m -Xmx{heap}m -XX:MaxDirectMemorySize={heap // 2}m",
-        "ALERTMANAGER_URL": args.alerts.url,
+        "ALERTMANAGER_URL": args.alertmanager.url,
         "ALERTMANAGER_USER": WEB_USER,
-        "CLUSTER": args.alerts.cluster,
+        "CLUSTER": args.alertmanager.cluster,
     }
     secrets = {"LOGSTASH_USER": (login, "username"), "LOGSTASH_PASSWORD": (login, "password")}
-    if args.alerts.authentication:
+    if args.alertmanager.authentication:
         secrets["ALERTMANAGER_PASSWORD"] = (WEB_AUTH, "password")
     return [
         *({"name": name, "value": value} for name, value in values.items()),

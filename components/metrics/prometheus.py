@@ -18,7 +18,7 @@ from ..settings.foundation import ClusterSettings, ExposureSettings
 from ..settings.metrics import PrometheusSettings, RemoteWriteSettings
 from . import config_reloader
 
-# The chart puts the release's name before it.
+# The chart puts `prometheus-` before the value of configMapOverrideName.
 CONFIG_MAP = "prometheus-config"
 PORT = PROMETHEUS.port
 

@@ -14,8 +14,10 @@ from ..settings.foundation import ExposureSettings
 from . import yaml_text
 
 SCRAPE = Path(__file__).parent.parent.parent / "scrape"
-# Jobs of what only some stacks have.
-_OF_BACKUPS = frozenset({BACKUP})
+# Where the password lies that Prometheus and Alertmanager ask for, if they do.
+_WEB_PASSWORD = "/etc/prometheus/web/password"
+# The jobs of what only a stack with a bucket has.
+_ONLY_WITH_BACKUPS = frozenset({BACKUP})
 
 Job = dict[str, Any]
 
@@ -61,11 +63,13 @@ def render(application: ApplicationSettings, exposure: ExposureSettings, backups
 
 def jobs(application: ApplicationSettings, authentication: bool, backups: bool) -> list[Job]:
     """Return the scrape jobs of a stack."""
-    left_out = frozenset() if backups else _OF_BACKUPS
+    left_out = frozenset() if backups else _ONLY_WITH_BACKUPS
     found = []
     for path in sorted(SCRAPE.glob("*.yml")):
         if path.stem in left_out:
             continue
         (job,) = yaml_text.load(path.read_text().replace(APPLICATION, application.namespace))["scrape_configs"]
-        found.append(job if authentication else {key: value for key, value in job.items() if key != "basic_auth"})
+        if not authentication and job.get("basic_auth", {}).get("password_file") == _WEB_PASSWORD:
+            del job["basic_auth"]
+        found.append(job)
     return found

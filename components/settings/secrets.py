@@ -27,8 +27,8 @@ def _secret(
 
     Args:
         purpose: what it is for.
-        needed: whether a stack of these settings needs it, where not all do; one that is not needed is not read.
-        optional: it is read where it is set, and may be missing.
+        needed: whether a stack of these settings needs it, where not all do; in others it is ignored.
+        optional: it is never asked for, and read where it is set.
     """
     return {"purpose": purpose, "needed": needed, "optional": optional}
 
@@ -79,7 +79,7 @@ class Secrets:
     )
 
     def derive(self, purpose: str) -> pulumi.Output[str]:
-        """Return a password between programs, another for each purpose and the same in each run.
+        """Return a password between programs: it differs by purpose, and is the same in each run.
 
         Args:
             purpose: who logs in where, such as `grafana@mangakai-logs`.
@@ -99,7 +99,7 @@ def problems(stack: str, values: Mapping[str, str], settings: Settings | None) -
     Args:
         stack: the stack's name.
         values: the stack's configuration, by key.
-        settings: which of the secrets they need is known only where they are right.
+        settings: None where they are wrong: then secrets that only some stacks need are not asked for.
     """
     found = []
     for key, declared in _DECLARED.items():

@@ -51,6 +51,13 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
     print(f"\n{len(titles)} runbooks")
 
 
+def test_the_runbook_of_targets_names_every_job() -> None:
+    table = re.findall(r"^ +\| (`.+`) \| .+ \|$", (FOLDER / "target-down.md").read_text(), flags=re.MULTILINE)
+    assert {job for row in table for job in re.findall(r"`([\w-]+)`", row)} == {
+        file.stem for file in (ROOT / "scrape").glob("*.yml")
+    }
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page != INDEX], ids=lambda page: str(page.stem))
 def test_a_runbook_has_all_headings_with_text_below(page: Path) -> None:
     sections = [section.partition("\n") for section in page.read_text().split("\n## ")[1:]]

@@ -316,4 +316,4 @@ def test_another_cluster_is_refused(tmp_path: Path) -> None:
 def test_a_stack_that_is_not_there_is_refused(tmp_path: Path) -> None:
     status, text, _ = program(tmp_path, "https://127.0.0.1:1", "--stack", "nope")
     assert status == 2
-    assert "Pulumi.nope.yaml does not exist; there are: local, prod, staging" in text
+    assert "Pulumi.nope.yaml does not exist; there are: kind, local, prod, staging" in text

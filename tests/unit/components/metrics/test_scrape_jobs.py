@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components.foundation.names import APPLICATION, WEB_USER
+from components.metrics import scrape_jobs
 from components.metrics.scrape_jobs import SCRAPE, jobs, render
 from components.settings.application import ApplicationSettings
 from components.settings.foundation import ExposureSettings
@@ -41,7 +42,8 @@ def test_the_application_is_where_the_stack_says() -> None:
         for discovery in job["kubernetes_sd_configs"]
         if "shop" in discovery.get("namespaces", {}).get("names", [])
     }
-    assert watched == {"mangakai-backend", "redis", "postgres", "nginx"}
+    assert watched == {file.stem for file in FILES if APPLICATION in file.read_text()}
+    assert watched >= {"mangakai-backend", "redis", "postgres", "nginx"}
     assert APPLICATION not in "".join(render(SHOP, ExposureSettings(), backups=True).values())
 
 
@@ -57,6 +59,14 @@ def test_a_password_is_sent_to_those_who_ask_for_one(tmp_path: Path) -> None:
     without = by_name(authentication=False)
     assert not [name for name, job in without.items() if "basic_auth" in job]
     assert without.keys() == by_name().keys()
+
+
+def test_a_login_of_another_kind_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    login = {"username": "reader", "password_file": "/etc/prometheus/shop/password"}
+    job = {"job_name": "shop", "basic_auth": login, "kubernetes_sd_configs": [{"role": "pod"}]}
+    (tmp_path / "shop.yml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
+    monkeypatch.setattr(scrape_jobs, "SCRAPE", tmp_path)
+    assert by_name(authentication=False) == {"shop": job}
 
 
 def test_what_a_stack_has_not_is_not_scraped() -> None:

@@ -107,7 +107,10 @@ def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
             "exposure: certificateArn needs a load balancer",
         ),
         ({"exposure": {"loadBalancer": "nodePort", "domain": DOMAIN}}, "exposure: domain needs loadBalancer aws"),
-        ({"exposure": {"nodeAddress": "node"}}, "nodeAddress is for loadBalancer nodePort, found beside aws: remove it"),
+        (
+            {"exposure": {"nodeAddress": "node"}},
+            "nodeAddress is for loadBalancer nodePort, found beside aws",
+        ),
         (
             {"exposure": {"loadBalancer": "nodePort", "nodeAddress": "http://node"}},
             "exposure.nodeAddress: found 'http://node'; the name or IPv4 address of a node is allowed",
