@@ -12,7 +12,17 @@ from pulumi_kubernetes import core
 
 from .. import settings
 from .metadata import metadata
-from .names import ALERTMANAGER_SECRETS, BACKUP, GRAFANA_ADMIN, REMOTE_WRITE, WEB_AUTH, WEB_USER
+from .names import (
+    ALERTMANAGER_NOTIFICATIONS,
+    BACKUP,
+    GRAFANA_ADMIN,
+    HEARTBEAT_URL,
+    REMOTE_WRITE,
+    SLACK_API_URL,
+    SMTP_AUTH_PASSWORD,
+    WEB_AUTH,
+    WEB_USER,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +41,11 @@ class MonitoringSecrets(pulumi.ComponentResource):
         secrets = args.secrets
         self._namespace = args.namespace
         self._secret(
-            ALERTMANAGER_SECRETS,
+            ALERTMANAGER_NOTIFICATIONS,
             {
-                "smtp-auth-password": secrets.smtp_auth_password,
-                "slack-api-url": secrets.slack_api_url,
-                **({"heartbeat-url": secrets.heartbeat_url} if secrets.heartbeat_url else {}),
+                SMTP_AUTH_PASSWORD: secrets.smtp_auth_password,
+                SLACK_API_URL: secrets.slack_api_url,
+                **({HEARTBEAT_URL: secrets.heartbeat_url} if secrets.heartbeat_url else {}),
             },
         )
         self._secret(GRAFANA_ADMIN, {"admin-user": "admin", "admin-password": secrets.grafana_admin_password})

@@ -8,7 +8,12 @@ APPLICATION = "$application"
 PROMETHEUS_RULES = "prometheus-rules"
 PROMETHEUS_SCRAPE_CONFIGS = "prometheus-scrape-configs"
 
-ALERTMANAGER_SECRETS = "alertmanager-notifications"
+# The Secret of Alertmanager, and its keys, which are files in the pod.
+ALERTMANAGER_NOTIFICATIONS = "alertmanager-notifications"
+SMTP_AUTH_PASSWORD = "smtp-auth-password"
+SLACK_API_URL = "slack-api-url"
+HEARTBEAT_URL = "heartbeat-url"
+
 GRAFANA_ADMIN = "grafana-admin"
 WEB_AUTH = "web-auth"
 WEB_USER = "monitoring"

@@ -8,14 +8,14 @@ import pulumi
 from pulumi_kubernetes import core
 
 from ..foundation.metadata import metadata
-from ..foundation.names import ALERTMANAGER_SECRETS, WEB_AUTH
+from ..foundation.names import ALERTMANAGER_NOTIFICATIONS, WEB_AUTH
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, RESTRICTED
 from ..foundation.web_interfaces import ALERTMANAGER
 from ..settings.foundation import ExposureSettings
 from ..settings.metrics import AlertmanagerSettings
 from . import config_reloader
-from .notifications import SECRETS, links, render, templates
+from .notifications import SECRETS_FOLDER, links, render, templates
 
 CONFIG_MAP = "alertmanager-config"
 PORT = ALERTMANAGER.port
@@ -79,7 +79,7 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
     mount = {"name": "config", "mountPath": _CONFIG, "readOnly": True}
     web = [{"name": "web", "mountPath": _WEB, "readOnly": True}] if args.exposure.authentication else []
     secret_mounts = [
-        {"name": "secrets", "secretName": ALERTMANAGER_SECRETS, "mountPath": SECRETS, "readOnly": True},
+        {"name": "secrets", "secretName": ALERTMANAGER_NOTIFICATIONS, "mountPath": SECRETS_FOLDER, "readOnly": True},
     ]
     reloader = config_reloader.container("alertmanager", PORT, [_CONFIG], [mount, *web], _WEB if web else None)
     values: dict[str, Any] = {

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
+from ..foundation.names import HEARTBEAT_URL, SLACK_API_URL, SMTP_AUTH_PASSWORD
 from ..settings.metrics import AlertmanagerSettings
 
-SECRETS = "/etc/alertmanager-secrets"
+SECRETS_FOLDER = "/etc/alertmanager-secrets"
 APPLICATION_ERROR = "ApplicationError"  # as in components/logs/pipelines/errors.conf
 
 _TEMPLATES = Path(__file__).parent.parent.parent / "rules" / "templates"
@@ -66,7 +67,7 @@ def render(settings: AlertmanagerSettings) -> str:
             "smtp_smarthost": settings.smtp.smarthost,
             "smtp_from": settings.smtp.from_,
             "smtp_auth_username": settings.smtp.auth_username,
-            "smtp_auth_password_file": f"{SECRETS}/smtp-auth-password",
+            "smtp_auth_password_file": f"{SECRETS_FOLDER}/{SMTP_AUTH_PASSWORD}",
         },
         "templates": ["/etc/alertmanager/*.tmpl"],
         "route": {
@@ -138,7 +139,7 @@ def _email(to: str, kind: str) -> dict[str, Any]:
 
 def _slack(channel: str) -> dict[str, Any]:
     return {
-        "api_url_file": f"{SECRETS}/slack-api-url",
+        "api_url_file": f"{SECRETS_FOLDER}/{SLACK_API_URL}",
         "channel": channel,
         "title": '{{ template "mangakai.slack.title" . }}',
         "title_link": '{{ template "mangakai.silence" . }}',
@@ -151,5 +152,5 @@ def _slack(channel: str) -> dict[str, Any]:
 def _heartbeat() -> dict[str, Any]:
     return {
         "name": "heartbeat",
-        "webhook_configs": [{"url_file": f"{SECRETS}/heartbeat-url", "send_resolved": False}],
+        "webhook_configs": [{"url_file": f"{SECRETS_FOLDER}/{HEARTBEAT_URL}", "send_resolved": False}],
     }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from components.foundation.names import HEARTBEAT_URL, SLACK_API_URL, SMTP_AUTH_PASSWORD
 from sandbox.demo.exporters import Target
 
 # What is divided by the speed. An expression's own ranges never are: it is tested as it is.
@@ -50,9 +51,9 @@ def write(
             texts[f"prometheus/scrape_configs/{name}"] = _jobs(text, ports, targets, speed)
         elif kind == "templates":
             texts[f"alertmanager/{name}"] = text
-    texts["alertmanager-secrets/smtp-auth-password"] = password
-    texts["alertmanager-secrets/slack-api-url"] = f"http://127.0.0.1:{ports.webhooks}/slack"
-    texts["alertmanager-secrets/heartbeat-url"] = f"http://127.0.0.1:{ports.webhooks}/heartbeat"
+    texts[f"alertmanager-secrets/{SMTP_AUTH_PASSWORD}"] = password
+    texts[f"alertmanager-secrets/{SLACK_API_URL}"] = f"http://127.0.0.1:{ports.webhooks}/slack"
+    texts[f"alertmanager-secrets/{HEARTBEAT_URL}"] = f"http://127.0.0.1:{ports.webhooks}/heartbeat"
     for name, text in texts.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kubernetes import client, config
 
-from components.foundation.names import ALERTMANAGER_SECRETS, MONITORING
+from components.foundation.names import ALERTMANAGER_NOTIFICATIONS, MONITORING, SMTP_AUTH_PASSWORD
 from components.metrics import alertmanager, prometheus
 from components.settings import read_file
 from operations import render
@@ -81,10 +81,10 @@ def configuration(sandbox: Sandbox) -> tuple[dict[str, str], str]:
     try:
         for name in render.CONFIG_MAPS:
             files |= render.of_config_map(name, api.read_namespaced_config_map(name, MONITORING).data or {})
-        secret = api.read_namespaced_secret(ALERTMANAGER_SECRETS, MONITORING).data or {}
+        secret = api.read_namespaced_secret(ALERTMANAGER_NOTIFICATIONS, MONITORING).data or {}
     except client.ApiException as error:
         raise SandboxError(f"no stack is up on the sandbox ({error.reason}): run make up first") from error
-    return files, base64.b64decode(secret["smtp-auth-password"]).decode()
+    return files, base64.b64decode(secret[SMTP_AUTH_PASSWORD]).decode()
 
 
 class _News:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from components.foundation.certificate import self_signed
+from components.foundation.names import HEARTBEAT_URL, SLACK_API_URL, SMTP_AUTH_PASSWORD
+from components.metrics.notifications import SECRETS_FOLDER
 from operations import render
 from sandbox.build import ensure
 from sandbox.program_pins import AMTOOL, PROMTOOL
@@ -28,9 +30,9 @@ def rendered(request: pytest.FixtureRequest, tmp_path: Path, _tools: None) -> Re
         "pod/var/run/secrets/kubernetes.io/serviceaccount/token": "dummy",
         "pod/var/run/secrets/kubernetes.io/serviceaccount/ca.crt": pair["tls.crt"],
         "pod/etc/prometheus/web/password": "dummy",
-        "pod/etc/alertmanager-secrets/smtp-auth-password": "dummy",
-        "pod/etc/alertmanager-secrets/slack-api-url": "https://hooks.slack.invalid/dummy",
-        "pod/etc/alertmanager-secrets/heartbeat-url": "https://heartbeat.invalid/dummy",
+        f"pod{SECRETS_FOLDER}/{SMTP_AUTH_PASSWORD}": "dummy",
+        f"pod{SECRETS_FOLDER}/{SLACK_API_URL}": "https://hooks.slack.invalid/dummy",
+        f"pod{SECRETS_FOLDER}/{HEARTBEAT_URL}": "https://heartbeat.invalid/dummy",
     }
     render.write(files | dummies, tmp_path)
     for source, target in {
