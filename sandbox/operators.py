@@ -140,11 +140,13 @@ def supervise(sandbox: Sandbox) -> None:
         supervised[operator.label] = Supervised(partial(_spawn, api, sandbox, operator))
     try:
         while sandbox.kubeconfig.exists():
-            try:
-                for label, one in supervised.items():
+            for label, one in supervised.items():
+                try:
                     one.keep(_pod(api, label))
-            except (client.ApiException, HTTPError) as error:
-                print(f"{time.strftime('%H:%M:%S')} the API server: {error}", flush=True)
+                except (client.ApiException, HTTPError) as error:
+                    print(f"{time.strftime('%H:%M:%S')} the API server: {error}", flush=True)
+                except ValueError as error:  # the pod has what a process cannot have
+                    print(f"{time.strftime('%H:%M:%S')} {label} cannot be started: {error}", flush=True)
             time.sleep(POLL_SECONDS)
     finally:
         for one in supervised.values():

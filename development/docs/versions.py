@@ -8,6 +8,7 @@ import yaml
 from components.elastic import exporter
 from components.foundation import backup_target
 from components.foundation.chart_pins import PINS
+from components.metrics import config_reloader
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
 from components.traces import jaeger
@@ -35,6 +36,10 @@ def shipped_and_tested(_: str) -> str:
     pairs = {
         "Prometheus": (_application("prometheus"), program_pins.PROMETHEUS.version),
         "Alertmanager": (_application("alertmanager"), program_pins.ALERTMANAGER.version),
+        "the configuration's reloader": (
+            config_reloader.IMAGE.rpartition(":v")[2],
+            program_pins.CONFIG_RELOADER.version,
+        ),
         "Grafana": (_application("grafana"), ""),
         "Elastic's operator": (PINS["eck-operator"].version, program_pins.ECK_OPERATOR.version),
         "Elasticsearch of the logs, Kibana, Logstash, Filebeat": (LogsSettings().elasticsearch.version, opensearch),

@@ -1,10 +1,15 @@
 """When the supervisor starts, restarts and ends an operator."""
 
+import signal
 import subprocess
+from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 
+from sandbox import operators as module
+from sandbox.layout import Sandbox, ports_from
 from sandbox.operators import HEALTHY_SECONDS, LONGEST_PAUSE_SECONDS, Pod, Supervised
 
 
@@ -98,3 +103,27 @@ def test_it_ends_with_its_pod_and_comes_back_with_the_next(running: Scene) -> No
 def test_another_pod_has_a_process_of_its_own(running: Scene) -> None:
     running.supervised.keep(pod("second"))
     assert [process.status for process in running.started] == [-9, None]
+
+
+def test_an_operator_that_cannot_be_started_does_not_stop_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox = Sandbox(tmp_path, ports_from(30000))
+    sandbox.kubeconfig.touch()
+    processes = {operator.name: Process() for operator in module.operators(sandbox)}
+    first, second = processes
+
+    def spawn(_api: object, _sandbox: object, operator: module.Operator, _pod: Pod) -> Process:
+        if operator.name == first:
+            raise ValueError("no volume like this one can be given to a process")
+        return processes[operator.name]
+
+    monkeypatch.setattr(signal, "signal", Mock())
+    monkeypatch.setattr("sandbox.operators.config.new_client_from_config", Mock())
+    monkeypatch.setattr(module, "running", lambda _: {})
+    monkeypatch.setattr(module, "_pod", lambda _api, label: pod(label))
+    monkeypatch.setattr(module, "_spawn", spawn)
+    monkeypatch.setattr("time.sleep", lambda _: sandbox.kubeconfig.unlink())
+    module.supervise(sandbox)
+    assert "cannot be started: no volume like this one can be given to a process" in capsys.readouterr().out
+    assert processes[second].status == -9, "it ran, and was ended with the sandbox"
