@@ -9,12 +9,12 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from ..settings import Secrets, Settings
+from .backup_target import BackupTarget
 from .endpoint import Domain
 from .placement import Placement
 
 if TYPE_CHECKING:
     from ..aws.account import Aws
-    from .backup_target import BackupTarget
 
 
 @dataclass(frozen=True, kw_only=True)
