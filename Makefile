@@ -14,8 +14,8 @@ OVERWRITE ?=
 BUCKET ?=
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
-# What is about a stack that is up on the sandbox speaks to the sandbox.
-ON_ITS_CLUSTER = $(if $(wildcard .sandbox),eval "$$($(IN_VENV) sandbox env --stack $(STACK) --if-up)" &&)
+# Verbs about a stack that is up on the sandbox act on the sandbox.
+ON_ITS_CLUSTER = $(if $(wildcard .sandbox),sandbox=$$($(IN_VENV) sandbox env --stack $(STACK) --if-up) && eval "$$sandbox" &&)
 
 .PHONY: help up preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test
 

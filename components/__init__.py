@@ -2,6 +2,6 @@
 
 import gc
 
-# A run lasts seconds and keeps nearly all that it makes: looking for garbage as often as by default (700 new objects)
-# took a tenth of a preview.
+# Nearly all that a run makes it keeps to its end: to look for garbage at each 700 new objects, as by default, took a
+# tenth of a preview.
 gc.set_threshold(100_000, 50, 50)

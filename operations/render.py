@@ -18,7 +18,8 @@ from components.settings import SettingsError, read_file
 from operations.offline_run import Registered, Run, configuration, run
 
 ROOT = Path(__file__).parent.parent
-# The addresses of load balancers are not known here: the names of the outputs stand for them.
+BUILD = ROOT / "build"
+# Addresses are known to the cluster: the names of the outputs stand for them.
 GRAFANA_URL, KIBANA_URL = "<grafanaUrl>", "<kibanaUrl>"
 # The names of all that was written into a folder, so that nothing else is removed from it.
 LISTING = ".rendered"
@@ -61,19 +62,19 @@ def of_config_map(name: str, data: Mapping[str, str]) -> dict[str, str]:
 
 
 def write(texts: Mapping[str, str], out: Path) -> None:
-    """Write the files below `out`, and remove those of the last time that are no longer among them.
+    """Write the files below `out`, and remove those that were written there before and are no longer among them.
 
     Raises:
         RenderError: there is something in `out`, and nothing of it was written here.
     """
     listing = out / LISTING
-    if out.exists() and not listing.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RenderError(
-            f"OUT: {out} has files that make render did not write, and it removes what is no longer rendered. "
-            "Name an empty or a new folder, or remove it"
-        )
+    ours = listing.exists() or out.is_relative_to(BUILD)
+    if out.is_file() or (out.is_dir() and not ours and any(out.iterdir())):
+        raise RenderError(f"{out} has files that make render did not write. Name an empty or a new folder by OUT=")
     for name in set(listing.read_text().splitlines() if listing.exists() else ()) - texts.keys():
-        (out / name).unlink(missing_ok=True)
+        old = (out / name).resolve()
+        if old.is_file() and old.is_relative_to(out.resolve()):
+            old.unlink()
     for name, text in {**texts, LISTING: "".join(f"{name}\n" for name in sorted(texts))}.items():
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="where to (default: build/<stack>)")
     parser.add_argument("--json", action="store_true", help="print the paths as JSON")
     arguments = parser.parse_args()
-    out: Path = arguments.out or ROOT / "build" / arguments.stack
+    out: Path = arguments.out or BUILD / arguments.stack
     try:
         texts = stack_files(arguments.stack)
         write(texts, out)

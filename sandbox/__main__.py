@@ -55,7 +55,8 @@ def main() -> int:
             return 0
         print(session.shell(sandbox, arguments.stack), end="")
         if arguments.if_up:
-            print(f"Stack {arguments.stack} is on the sandbox: this speaks to the sandbox.", file=sys.stderr)
+            text = f"Stack {arguments.stack} is on the sandbox: acting there, not on the cluster of your kubeconfig."
+            print(text, file=sys.stderr)
     except session.MachineError as error:
         print(error, file=sys.stderr)
         return 2

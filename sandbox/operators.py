@@ -65,10 +65,18 @@ class Supervised:
         now = self.clock()
         if self.process is not None and self.process.poll() is not None:
             self.failures = 1 if now - self.started > HEALTHY_SECONDS else self.failures + 1
-            self.not_before = now + min(2.0 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
+            self._pause(now)
             self.process = None
         if pod and self.process is None and now >= self.not_before:
-            self.process, self.started = self.spawn(pod), now
+            try:
+                self.process, self.started = self.spawn(pod), now
+            except (OSError, ValueError) as error:  # the pod has what a process cannot have, or a file is missing
+                self.failures += 1
+                self._pause(now)
+                print(f"{time.strftime('%H:%M:%S')} {pod['metadata']['name']} cannot be started: {error}", flush=True)
+
+    def _pause(self, now: float) -> None:
+        self.not_before = now + min(2.0 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
 
     def end(self) -> None:
         """End the process, if there is one, and wait for it."""
@@ -145,8 +153,6 @@ def supervise(sandbox: Sandbox) -> None:
                     one.keep(_pod(api, label))
                 except (client.ApiException, HTTPError) as error:
                     print(f"{time.strftime('%H:%M:%S')} the API server: {error}", flush=True)
-                except ValueError as error:  # the pod has what a process cannot have
-                    print(f"{time.strftime('%H:%M:%S')} {label} cannot be started: {error}", flush=True)
             time.sleep(POLL_SECONDS)
     finally:
         for one in supervised.values():

@@ -94,8 +94,8 @@ def shell(sandbox: Sandbox, stack: str) -> str:
 
 
 def is_up(sandbox: Sandbox, stack: str) -> bool:
-    """Return whether `stack` is on the sandbox: its state there has resources."""
-    return _has_resources(sandbox, stack)
+    """Return whether the sandbox runs and `stack` is on it: with resources, or with an update that was killed."""
+    return cluster.is_running(sandbox) and (_has_resources(sandbox, stack) or _was_interrupted(sandbox, stack))
 
 
 def preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:

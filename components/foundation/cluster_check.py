@@ -70,7 +70,7 @@ def missing(settings: Settings, client: api.ApiClient) -> list[str]:
         (
             settings.exposure.load_balancer == "aws",
             f"{definitions}/targetgroupbindings.elbv2.k8s.aws",
-            "exposure.loadBalancer: aws needs the AWS Load Balancer Controller: install it, or set generic",
+            "exposure.loadBalancer: aws needs the AWS Load Balancer Controller: install it, or set generic or nodePort",
         ),
         (
             settings.traces.cert_manager == "existing",

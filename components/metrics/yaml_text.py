@@ -4,10 +4,13 @@ from typing import Any
 
 import yaml
 
+# A PyYAML that was built without libyaml has Python's own only.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 def load(text: str) -> Any:
     """Return what a YAML document says."""
-    return yaml.load(text, Loader=yaml.CSafeLoader)
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 either is a safe one
 
 
 def dump(value: Any) -> str:
@@ -15,11 +18,11 @@ def dump(value: Any) -> str:
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=120))
 
 
-class _Dumper(yaml.CSafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes a text of several lines as a block."""
 
 
-def _text(dumper: yaml.CSafeDumper, text: str) -> Any:
+def _text(dumper: yaml.SafeDumper, text: str) -> Any:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 

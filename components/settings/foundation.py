@@ -59,13 +59,16 @@ class ExposureSettings(Model):
     """
 
     load_balancer: Literal["aws", "generic", "nodePort"] = "aws"
-    node_address: Annotated[
-        str,
-        Field(
-            pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$",
-            json_schema_extra={"allowed": "the name or IPv4 address of a node"},
-        ),
-    ] = "localhost"
+    node_address: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$",
+                json_schema_extra={"allowed": "the name or IPv4 address of a node"},
+            ),
+        ]
+        | None
+    ) = None
     scheme: Literal["internal", "internet-facing"] = "internal"
     source_ranges: list[Cidr] | None = None
     certificate_arn: (
@@ -100,13 +103,17 @@ class ExposureSettings(Model):
     @model_validator(mode="after")
     def _nodes_take_all_that_comes(self) -> "ExposureSettings":
         if self.load_balancer == "nodePort":
+            if not self.node_address:
+                raise ValueError("loadBalancer nodePort needs nodeAddress, by which people reach a node")
+            if not self.authentication and self.node_address not in ("localhost", "127.0.0.1"):
+                raise ValueError("loadBalancer nodePort needs authentication: true, but on localhost")
             if self.source_ranges is not None:
                 raise ValueError("sourceRanges needs a load balancer: a nodePort is open to whoever reaches the node")
             if self.certificate_arn:
                 raise ValueError("certificateArn needs a load balancer: a nodePort has none to speak TLS")
             if self.scheme == "internet-facing":
-                raise ValueError("scheme internet-facing needs a load balancer: a nodePort is where the node is")
-        elif "node_address" in self.model_fields_set:
+                raise ValueError("scheme internet-facing needs a load balancer: a nodePort reaches as far as its node")
+        elif self.node_address:
             raise ValueError(f"nodeAddress is for loadBalancer nodePort, found beside {self.load_balancer}: remove it")
         return self
 

@@ -25,7 +25,7 @@ def problems(cluster: ClusterSettings) -> list[str]:
                 "On EKS: aws eks update-kubeconfig --name <cluster> --alias <context>"
             ]
         server = merged["clusters"].get_with_name(contexts[cluster.context]["cluster"])["cluster"]["server"]
-    except (ConfigException, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+    except (ConfigException, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         return [f"cluster.context: the kubeconfig cannot be read ({error}). Mend it, or set KUBECONFIG to another"]
     if server != cluster.server:
         return [

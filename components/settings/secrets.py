@@ -21,16 +21,21 @@ _DSN = re.compile(r"https://[^@/\s]+@[^@/\s]+/(\S+/)?\d+")
 
 
 def _secret(
-    purpose: str, *, needed: Callable[[Settings], bool] | None = None, optional: bool = False
+    purpose: str,
+    *,
+    needed: Callable[[Settings], bool] | None = None,
+    needed_by_default: bool = False,
+    optional: bool = False,
 ) -> Mapping[str, Any]:
     """Return the declaration of a secret.
 
     Args:
         purpose: what it is for.
         needed: whether a stack of these settings needs it, where not all do; in others it is ignored.
+        needed_by_default: whether it is asked for where the settings are wrong, so that nobody knows.
         optional: it is never asked for, and read where it is set.
     """
-    return {"purpose": purpose, "needed": needed, "optional": optional}
+    return {"purpose": purpose, "needed": needed, "needed_by_default": needed_by_default, "optional": optional}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,7 @@ class Secrets:
         metadata=_secret(
             "password of the user monitoring in front of Prometheus and Alertmanager",
             needed=lambda settings: settings.exposure.authentication,
+            needed_by_default=True,
         )
     )
     remote_write_password: pulumi.Output[str] | None = field(
@@ -99,7 +105,7 @@ def problems(stack: str, values: Mapping[str, str], settings: Settings | None) -
     Args:
         stack: the stack's name.
         values: the stack's configuration, by key.
-        settings: None where they are wrong: then secrets that only some stacks need are not asked for.
+        settings: None where they are wrong.
     """
     found = []
     for key, declared in _DECLARED.items():
@@ -131,5 +137,7 @@ def read(settings: Settings) -> Secrets:
 
 
 def _is_needed(key: str, settings: Settings | None) -> bool:
-    needed = _DECLARED[key].metadata["needed"]
-    return needed is None or (settings is not None and needed(settings))
+    declared = _DECLARED[key].metadata
+    if declared["needed"] is None:
+        return True
+    return bool(declared["needed"](settings) if settings else declared["needed_by_default"])

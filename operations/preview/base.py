@@ -16,7 +16,7 @@ from typing import Any
 
 from operations.preview.steps import RELEASE, PreviewError, Step, masked, secret_changes
 
-# The second is what it was called before version 0.2.
+# The second is what it is called in older trees.
 _RUNNERS = (Path("operations") / "offline_run.py", Path("operations") / "program.py")
 # What the provider makes anew for a change, beside names and namespaces: pulumi-kubernetes, provider/diff.go.
 _REPLACED: dict[str, tuple[str, ...]] = {

@@ -48,7 +48,8 @@ def load_balancers(items: Sequence[Object], exposure: ExposureSettings) -> Itera
     """
     for service in items:
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
-        if service["spec"].get("type") == "NodePort" and name.endswith("-external"):
+        on_nodes = exposure.load_balancer == "nodePort" and service["spec"].get("type") == "NodePort"
+        if on_nodes and name.endswith("-external"):
             scheme = "https" if name == "kibana-external" else "http"
             ports = [f"{scheme}://{exposure.node_address}:{port['nodePort']}" for port in service["spec"]["ports"]]
             yield Finding(Severity.INFO, "url", f"{name}: {' '.join(ports)}")

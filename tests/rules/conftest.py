@@ -1,5 +1,6 @@
 """Each stack rendered into a folder of its own, in which the absolute paths of the pods lead into that folder."""
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.rules.rendered import Rendered
 STACKS = ["local", "kind", "staging", "prod"]
 
 
+_files = functools.cache(render.stack_files)
+
+
 @pytest.fixture(scope="session")
 def _tools() -> None:
     ensure([AMTOOL, PROMTOOL])
@@ -24,7 +28,7 @@ def _tools() -> None:
 @pytest.fixture(params=STACKS)
 def rendered(request: pytest.FixtureRequest, tmp_path: Path, _tools: None) -> Rendered:
     """Render one stack, as its pods will have it."""
-    files = render.stack_files(request.param)
+    files = _files(request.param)
     pair = self_signed("dummy")
     dummies = {
         "pod/var/run/secrets/kubernetes.io/serviceaccount/token": "dummy",

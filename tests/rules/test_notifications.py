@@ -47,15 +47,16 @@ def test_every_alert_reaches_its_receiver(rendered: Rendered) -> None:
 @pytest.mark.requirement("S-047", "S-048", "S-049", "S-050", "S-076")
 def test_receivers_reach_the_people_that_the_guide_names(rendered: Rendered) -> None:
     by_name = {receiver["name"]: receiver for receiver in _config(rendered)["receivers"]}
+    domain = "mail.invalid" if rendered.stack == "kind" else "mangakai.com"  # nobody is mailed from a laptop
     assert {
         name: [mail["to"] for mail in by_name[name]["email_configs"]]
         for name in by_name
         if "email_configs" in by_name[name]
     } == {
-        "default": ["team@mangakai.com"],
-        "critical-alerts": ["oncall@mangakai.com"],
-        "warning-alerts": ["team@mangakai.com"],
-        "application-errors": ["team@mangakai.com"],
+        "default": [f"team@{domain}"],
+        "critical-alerts": [f"oncall@{domain}"],
+        "warning-alerts": [f"team@{domain}"],
+        "application-errors": [f"team@{domain}"],
     }
     (slack,) = by_name["critical-alerts"]["slack_configs"]
     assert slack["channel"] == "#alerts-critical"

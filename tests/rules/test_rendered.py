@@ -42,6 +42,7 @@ def test_prometheus_takes_configuration_rules_and_jobs(rendered: Rendered) -> No
     }
     assert written >= JOBS
     every = {path.stem for path in (ROOT / "scrape").glob("*.yml")}
+    assert written <= every
     assert every - written == ({"backup"} if rendered.stack in ("local", "kind") else set())  # they have no bucket
     print(f"\n{rendered.stack}: {found} rules in {len(files)} files, {len(written)} jobs")
 

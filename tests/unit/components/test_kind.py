@@ -1,5 +1,6 @@
 """The stack `kind`, and the cluster that sandbox/kind.yaml describes for it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from components.settings import read_file
 from components.settings.types import to_bytes
 from development.charts_check import registered, rendered
 from development.workload_rules.templates import templates
-from operations.cache import cache
 from sandbox import stand_ins
+from sandbox.build import ensure
+from sandbox.program_pins import HELM
 from tests.offline import ROOT, Run, run
 
 CLUSTER: dict[str, Any] = yaml.safe_load((ROOT / "sandbox" / "kind.yaml").read_text())
@@ -49,9 +51,16 @@ def test_the_urls_lead_there(stack: Run) -> None:
     assert stack.outputs["urls"].items() >= (urls | {"kibana": "https://localhost:30056"}).items()
 
 
+def test_nobody_is_mailed(stack: Run) -> None:
+    text = next(one for one in stack.resources if one.name == "alertmanager-config").inputs["data"]["alertmanager.yml"]
+    addresses = re.findall(r"[\w.-]+@[\w.-]+|smtp_smarthost: \S+", text)
+    assert len(addresses) >= 4
+    assert [one for one in addresses if "mail.invalid" not in one] == []
+
+
 @pytest.mark.built
 def test_it_asks_for_what_a_laptop_has(tmp_path: Path) -> None:
-    assert cache().exists()
+    ensure([HELM])
     stand_ins.pack(tmp_path)
     releases, objects = registered(["kind"])
     made = [manifest for _, manifests in rendered(releases, tmp_path) for manifest in manifests.values()]
@@ -66,3 +75,6 @@ def test_it_asks_for_what_a_laptop_has(tmp_path: Path) -> None:
     assert all(asked.values()), [where for where, memory in asked.items() if not memory]
     print(f"\n{sum(asked.values()) / 2**30:.2f} GiB in {len(asked)} containers")
     assert sum(asked.values()) <= MOST
+    told = re.search(r"It asks for (\d\.\d) GiB", (ROOT / "docs" / "kind.md").read_text())
+    assert told
+    assert float(told[1]) == pytest.approx(sum(asked.values()) / 2**30, abs=0.1)

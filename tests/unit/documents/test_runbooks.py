@@ -58,6 +58,13 @@ def test_the_runbook_of_targets_names_every_job() -> None:
     }
 
 
+def test_a_runbook_has_the_severities_of_its_alert() -> None:
+    for alert, rules in steps().items():
+        meaning = (FOLDER / f"{kebab(alert)}.md").read_text().partition("## Impact")[0]
+        told = re.findall(r"(?:Severity:\s|\*\*)(warning|critical|none)\b", meaning, flags=re.IGNORECASE)
+        assert {severity.lower() for severity in told} == set(rules), alert
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page != INDEX], ids=lambda page: str(page.stem))
 def test_a_runbook_has_all_headings_with_text_below(page: Path) -> None:
     sections = [section.partition("\n") for section in page.read_text().split("\n## ")[1:]]

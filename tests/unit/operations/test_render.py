@@ -28,8 +28,19 @@ def test_a_folder_of_somebody_else_is_refused(
     (tmp_path / "rules" / "theirs.yml").write_text("1")
     monkeypatch.setattr(sys, "argv", ["make render", "--stack", "local", "--out", str(tmp_path)])
     assert render.main() == 2
-    assert "OUT: " in capsys.readouterr().err
+    assert "has files that make render did not write" in capsys.readouterr().err
     assert files(tmp_path) == {"rules/theirs.yml"}
+
+
+def test_a_listing_leads_to_nothing_outside(tmp_path: Path) -> None:
+    out, outside = tmp_path / "out", tmp_path / "outside.txt"
+    render.write({"prometheus.yml": "1"}, out)
+    (out / "rules").mkdir()
+    outside.write_text("of somebody else")
+    (out / render.LISTING).write_text(f"../outside.txt\n{outside}\n\nrules\n")
+    render.write({"prometheus.yml": "2"}, out)
+    assert outside.exists()
+    assert (out / "rules").exists()
 
 
 def test_a_stack_that_is_not_there_is_told(

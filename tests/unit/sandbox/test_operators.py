@@ -14,7 +14,7 @@ from sandbox.operators import HEALTHY_SECONDS, LONGEST_PAUSE_SECONDS, Pod, Super
 
 
 def pod(uid: str) -> Pod:
-    return {"metadata": {"uid": uid}}
+    return {"metadata": {"uid": uid, "name": uid}}
 
 
 class Process:

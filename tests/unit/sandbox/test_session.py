@@ -19,6 +19,7 @@ ABOUT_A_STACK = ("troubleshoot", "drift", "backup", "restore", "repair")
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     sandbox = Sandbox(tmp_path / "sandbox", ports_from(30000))
     monkeypatch.setattr(command, "Sandbox", lambda: sandbox)
+    monkeypatch.setattr("sandbox.cluster.is_running", lambda one: one.kubeconfig.exists())
     return sandbox
 
 
@@ -46,6 +47,8 @@ def test_a_stack_without_resources_is_not_up(sandbox: Sandbox) -> None:
     bring_up(sandbox, "local", 1)
     assert is_up(sandbox, "local")
     assert not is_up(sandbox, "prod")
+    sandbox.kubeconfig.unlink()
+    assert not is_up(sandbox, "local"), "its cluster is gone, as after a restart of the machine"
 
 
 def test_the_environment_of_a_stack_that_is_up(
@@ -55,7 +58,7 @@ def test_the_environment_of_a_stack_that_is_up(
     bring_up(sandbox, "local", 1)
     exports, told = said(monkeypatch, capsys, "--stack", "local", "--if-up")
     assert f"export KUBECONFIG={sandbox.kubeconfig}\n" in exports
-    assert told == "Stack local is on the sandbox: this speaks to the sandbox.\n"
+    assert told == "Stack local is on the sandbox: acting there, not on the cluster of your kubeconfig.\n"
     assert said(monkeypatch, capsys, "--stack", "prod", "--if-up") == ("", "")
 
 
@@ -73,4 +76,21 @@ def test_a_verb_about_a_stack_asks_for_it_where_there_is_a_sandbox(verb: str, tm
     alone = line()
     assert alone.startswith(".venv/bin/python -m operations.")
     (tmp_path / ".sandbox").mkdir()
-    assert line() == f'eval "$(.venv/bin/python -m sandbox env --stack prod --if-up)" && {alone}'
+    asks = "sandbox=$(.venv/bin/python -m sandbox env --stack prod --if-up)"
+    assert line() == f'{asks} && eval "$sandbox" && {alone}'
+
+
+@pytest.mark.parametrize("verb", ABOUT_A_STACK)
+def test_a_verb_does_nothing_where_the_sandbox_cannot_be_asked(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (tmp_path / ".sandbox").mkdir()
+    (tmp_path / "requirements.txt").touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    (tmp_path / ".venv" / "runtime").touch()
+    python.write_text('#!/bin/sh\necho "$@" >> asked\n[ "$2" != sandbox ]\n')
+    python.chmod(0o755)
+    command = ["make", "-o", ".venv/runtime", verb, "STACK=prod", "PART=grafana", "OVERWRITE=1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert (tmp_path / "asked").read_text() == "-m sandbox env --stack prod --if-up\n"

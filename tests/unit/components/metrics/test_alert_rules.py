@@ -1,19 +1,50 @@
 """What a stack may change about the alerts, what it may not, and what the rules are then."""
 
-import re
+from collections.abc import Iterator
+from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from components.metrics import alert_rules
-from components.metrics.rule_files import RULES, Rule, steps, threshold
+from components.metrics.rule_files import RULES, THRESHOLD, Rule, steps, threshold
 from components.settings.alerts import AlertsSettings
 from components.settings.errors import explain
 
-COMPARED = re.compile(r"(?:==|!=|[<>]=?) (?:bool )?(\d+(?:\.\d+)?)(?![\d.]| # threshold)")
+COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
 # None, one, and the least number of events that makes a share of them worth an alert.
-NO_THRESHOLDS = {"0", "1", "3"}
+NO_THRESHOLDS = {0.0, 1.0, 3.0}
+
+
+def constants(expression: Any) -> Iterator[float]:
+    """Yield the numbers that a parsed expression compares something with."""
+    if isinstance(expression, promql_parser.BinaryExpr):
+        sides = (expression.lhs, expression.rhs)
+        if str(expression.op) in COMPARISONS:
+            yield from (number for side in sides if (number := value(side)) is not None)
+        for side in sides:
+            yield from constants(side)
+    elif isinstance(expression, promql_parser.Call):
+        for argument in expression.args:
+            yield from constants(argument)
+    elif hasattr(expression, "expr"):
+        yield from constants(expression.expr)
+
+
+def value(expression: Any) -> float | None:
+    """Return what an expression without a series is, else None."""
+    if isinstance(expression, promql_parser.NumberLiteral):
+        return float(expression.val)
+    if isinstance(expression, promql_parser.BinaryExpr):
+        left, right = value(expression.lhs), value(expression.rhs)
+        return None if left is None or right is None else float("nan")
+    if isinstance(expression, (promql_parser.ParenExpr, promql_parser.UnaryExpr)):
+        inner = value(expression.expr)
+        negated = isinstance(expression, promql_parser.UnaryExpr)
+        return -inner if inner is not None and negated else inner
+    return None
 
 
 def rendered(rules: dict[str, object], **settings: str) -> dict[tuple[str, str], Rule]:
@@ -53,7 +84,22 @@ def test_each_number_that_a_rule_compares_with_is_marked() -> None:
     rules = [rule for by_severity in steps().values() for rule in by_severity.values()]
     assert sum(1 for rule in rules if threshold(rule) is not None) > 15
     for rule in rules:
-        assert set(COMPARED.findall(rule["expr"])) <= NO_THRESHOLDS, rule["alert"]
+        marked = {float(found[0]) for found in THRESHOLD.finditer(rule["expr"])}
+        assert set(constants(promql_parser.parse(rule["expr"]))) <= NO_THRESHOLDS | marked, rule["alert"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "numbers"),
+    [
+        ("a > 1e9", {1e9}),
+        ("80 < a", {80}),
+        ("(a) >(-5)", {-5}),
+        ("sum by (b) (a > bool 7) == 0", {7, 0}),
+        ("a > b", set()),
+    ],
+)
+def test_numbers_of_comparisons_are_found(expression: str, numbers: set[float]) -> None:
+    assert set(constants(promql_parser.parse(expression))) == numbers
 
 
 @pytest.mark.parametrize("number", [0.1, "0.1"])

@@ -47,6 +47,13 @@ def test_the_application_is_where_the_stack_says() -> None:
     assert APPLICATION not in "".join(render(SHOP, ExposureSettings(), backups=True).values())
 
 
+@pytest.mark.parametrize("namespace", ["on", "null", "0123"])
+def test_a_namespace_is_a_text_whatever_it_looks_like(namespace: str) -> None:
+    found = jobs(ApplicationSettings(namespace=namespace), authentication=True, backups=True)
+    (redis,) = [job for job in found if job["job_name"] == "redis"]
+    assert redis["kubernetes_sd_configs"][0]["namespaces"]["names"] == [namespace]
+
+
 def test_a_password_is_sent_to_those_who_ask_for_one(tmp_path: Path) -> None:
     logins = {name: job["basic_auth"] for name, job in by_name().items() if "basic_auth" in job}
     assert logins.keys() == {"prometheus", "alertmanager"}

@@ -18,6 +18,7 @@ from tests.offline import ROOT, configuration
 SMALL = {"cpu": "1", "memory": "1Gi"}
 DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}
 CERTIFICATE = "arn:aws:acm:ap-southeast-1:111122223333:certificate/1349f442"
+ON_NODES = {"loadBalancer": "nodePort", "nodeAddress": "node-1.example.com"}
 CLUSTER = {"name": "c", "region": "r", "context": "x", "server": "https://x"}
 ROLE = "arn:aws:iam::111122223333:role/writer"
 WORKSPACE = "https://aps-workspaces.eu-west-2.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
@@ -99,14 +100,17 @@ def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
             "scheme internet-facing needs authentication: true",
         ),
         (
-            {"exposure": {"loadBalancer": "nodePort", "sourceRanges": ["10.0.0.0/8"]}},
+            {"exposure": {**ON_NODES, "sourceRanges": ["10.0.0.0/8"]}},
             "exposure: sourceRanges needs a load balancer: a nodePort is open to whoever reaches the node",
         ),
         (
-            {"exposure": {"loadBalancer": "nodePort", "certificateArn": CERTIFICATE}},
+            {"exposure": {**ON_NODES, "certificateArn": CERTIFICATE}},
             "exposure: certificateArn needs a load balancer",
         ),
         ({"exposure": {"loadBalancer": "nodePort", "domain": DOMAIN}}, "exposure: domain needs loadBalancer aws"),
+        ({"exposure": {"loadBalancer": "nodePort"}}, "exposure: loadBalancer nodePort needs nodeAddress"),
+        ({"exposure": {**ON_NODES, "authentication": False}}, "loadBalancer nodePort needs authentication: true"),
+        ({"exposure": {**ON_NODES, "scheme": "internet-facing"}}, "scheme internet-facing needs a load balancer"),
         (
             {"exposure": {"nodeAddress": "node"}},
             "nodeAddress is for loadBalancer nodePort, found beside aws",
@@ -247,9 +251,10 @@ class TestReadStack:
 
     def test_another_cluster_is_refused_beside_the_other_mistakes(self) -> None:
         values = configuration("prod", {"cluster": {**CLUSTER, "context": "mangakai-prod"}, "prometheus": {"x": 1}})
-        del values[f"{PROJECT}:slackApiUrl"]
+        del values[f"{PROJECT}:slackApiUrl"], values[f"{PROJECT}:webPassword"]
         message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
         assert "slackApiUrl: missing (incoming webhook" in message
+        assert "webPassword: missing (password of the user monitoring" in message
         assert (
             "context 'mangakai-prod' leads to https://prod.example.com, but this stack belongs to https://x" in message
         )
