@@ -65,14 +65,17 @@ class _Pulumi:
     def __call__(self, *arguments: str) -> str:
         command = ["pulumi", *arguments, "--stack", self.stack, "--non-interactive"]
         program = self.environment.get("PATH", os.defpath)
-        done = subprocess.run(
-            command,
-            cwd=self._root,
-            env={**self.environment, "PATH": program},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self._root,
+                env={**self.environment, "PATH": program},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise RepairError("there is no pulumi on the PATH: see the README") from None
         if done.returncode != 0:
             raise RepairError(f"`pulumi {' '.join(arguments)}` failed: {(done.stderr or done.stdout).strip()}")
         return done.stdout

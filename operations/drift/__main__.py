@@ -31,7 +31,10 @@ FOUND = 3
 
 def _state(stack: str) -> Any:
     command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack, "--non-interactive"]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise Unreadable(f"the state of stack {stack} cannot be read", "there is no pulumi on the PATH") from None
     if done.returncode != 0:
         raise Unreadable(f"the state of stack {stack} cannot be read", done.stderr.strip())
     return json.loads(done.stdout)
