@@ -91,7 +91,13 @@ def test_a_second_process_without_a_directory_says_so_and_works(bare: Observed) 
     bare.start_backend(workers=2)
     for number in range(1, 21):
         assert bare.ask(f"/api/manga/{number}")[0] == 200
-    (line,) = [json.loads(line) for line in bare.log("backend").splitlines() if "PROMETHEUS_MULTIPROC_DIR lets" in line]
+
+    def told() -> list[dict[str, str]]:
+        lines = bare.log("backend").splitlines()
+        return [json.loads(line) for line in lines if "PROMETHEUS_MULTIPROC_DIR lets" in line]
+
+    assert Watch.wait(lambda: told() != [], 20), "the second may start after the first has answered all"
+    (line,) = told()
     assert line["log.level"] == "error"
     assert "Address already in use" in line["message"]
 

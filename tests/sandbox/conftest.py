@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -121,6 +122,14 @@ class Api:
             )
         )
         return json.loads(answer.read())  # type: ignore[no-untyped-call]
+
+    def made(self, path: str, seconds: float = 60) -> Any:
+        """Return what an operator makes at a path of the API, as soon as it is there: on a busy machine after `up`."""
+        end = time.monotonic() + seconds
+        while (found := self.get(path)).get("kind") == "Status":
+            assert time.monotonic() < end, f"{path}: {found.get('message')} for {seconds:.0f} s"
+            time.sleep(1)
+        return found
 
     def config_map(self, name: str, namespace: str = "monitoring") -> dict[str, str]:
         """Return the data of a ConfigMap."""

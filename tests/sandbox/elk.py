@@ -28,7 +28,7 @@ def check(api: Api, settings: Settings) -> None:
 
 
 def _elasticsearch(api: Api, cluster: str, asked: ElasticsearchSettings, settings: Settings) -> None:
-    workload = api.get(f"{MONITORING}/statefulsets/{cluster}-es-default")
+    workload = api.made(f"{MONITORING}/statefulsets/{cluster}-es-default")
     assert workload["spec"]["replicas"] == asked.nodes
     container = _container(workload, "elasticsearch")
     assert container["image"].endswith(f":{asked.version}")
@@ -44,7 +44,7 @@ def _elasticsearch(api: Api, cluster: str, asked: ElasticsearchSettings, setting
     zones = "zone" in str(config["cluster"]["routing"]["allocation"]["awareness"]["attributes"])
     assert zones is (asked.nodes > 1)
     assert ("topology.kubernetes.io/zone" in str(workload["spec"]["template"]["spec"])) is zones
-    budget = api.get(f"/apis/policy/v1/namespaces/monitoring/poddisruptionbudgets/{cluster}-es-default")
+    budget = api.made(f"/apis/policy/v1/namespaces/monitoring/poddisruptionbudgets/{cluster}-es-default")
     allowed = asked.nodes - budget["spec"]["minAvailable"]
     print(f"\n{cluster}: {asked.nodes} nodes, {allowed} may be disrupted at a time, zones {zones}")
 
@@ -70,7 +70,7 @@ def _users(api: Api) -> None:
 
 
 def _kibana(api: Api, settings: Settings) -> None:
-    workload = api.get(f"{MONITORING}/deployments/kibana-kb")
+    workload = api.made(f"{MONITORING}/deployments/kibana-kb")
     assert workload["spec"]["replicas"] == settings.logs.kibana.replicas
     assert _container(workload, "kibana")["resources"] == settings.logs.kibana.resources.manifest()
     config = yaml.safe_load(api.secret("kibana-kb-config")["kibana.yml"])
@@ -85,7 +85,7 @@ def _kibana(api: Api, settings: Settings) -> None:
 
 def _logstash(api: Api, settings: Settings) -> None:
     asked = settings.logs.logstash
-    workload = api.get(f"{MONITORING}/statefulsets/logstash-ls")
+    workload = api.made(f"{MONITORING}/statefulsets/logstash-ls")
     assert workload["spec"]["replicas"] == asked.replicas
     container = _container(workload, "logstash")
     assert container["resources"] == asked.resources.manifest()
@@ -104,13 +104,13 @@ def _logstash(api: Api, settings: Settings) -> None:
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     for path in re.findall(r'"(/usr/share/logstash/\S+)/[\w.]+"', texts["main.conf"]):
         assert path in mounts
-    (port,) = api.get("/api/v1/namespaces/monitoring/services/logstash-ls-beats")["spec"]["ports"]
+    (port,) = api.made("/api/v1/namespaces/monitoring/services/logstash-ls-beats")["spec"]["ports"]
     assert (port["port"], port["targetPort"]) == (5044, 5044)
     assert "port => 5044" in texts["main.conf"]
 
 
 def _filebeat(api: Api, settings: Settings) -> None:
-    workload = api.get(f"{AGENTS}/daemonsets/filebeat-beat-filebeat")
+    workload = api.made(f"{AGENTS}/daemonsets/filebeat-beat-filebeat")
     container = _container(workload, "filebeat")
     assert container["resources"] == settings.logs.filebeat.resources.manifest()
     text = api.secret("filebeat-beat-filebeat-config", "monitoring-agents")["beat.yml"]
