@@ -10,9 +10,10 @@ from components.settings import PROJECT, secrets
 from operations import offline_run
 from operations.offline_run import Registered, Run
 
-__all__ = ["ROOT", "Registered", "Run", "canary", "configuration", "run"]
+__all__ = ["ROOT", "STACKS", "Registered", "Run", "canary", "configuration", "run"]
 
 ROOT = Path(__file__).parent.parent
+STACKS = ["local", "kind", "staging", "prod"]
 
 
 def canary(key: str) -> str:

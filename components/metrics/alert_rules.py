@@ -6,7 +6,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from ..foundation.metadata import metadata
-from ..foundation.names import APPLICATION, PROMETHEUS_RULES
+from ..foundation.names import PROMETHEUS_RULES
 from ..settings.alerts import AlertSettings, AlertsSettings
 from . import yaml_text
 from .rule_files import RULES, THRESHOLD, Rule
@@ -40,15 +40,15 @@ class AlertRules(pulumi.ComponentResource):
 def render(settings: AlertsSettings, application_namespace: str) -> dict[str, str]:
     """Return the rule files by name, as this stack has them."""
     files = {}
-    for path in sorted(RULES.glob("*.yml")):
-        groups = yaml_text.load(path.read_text().replace(APPLICATION, application_namespace))["groups"]
+    for name, said in yaml_text.load_folder(RULES, application_namespace).items():
+        groups = said["groups"]
         for group in groups:
             group["rules"] = [
                 _changed(rule, settings.rules.get(rule["alert"], AlertSettings()), settings.runbooks)
                 for rule in group["rules"]
                 if settings.rules.get(rule["alert"], AlertSettings()).enabled
             ]
-        files[path.name] = yaml_text.dump({"groups": groups})
+        files[name] = yaml_text.dump({"groups": groups})
     return files
 
 

@@ -24,6 +24,8 @@ PORT = PROMETHEUS.port
 
 _DATA = "/data"
 _WEB = "/etc/prometheus/web"
+# Where the password lies that Prometheus and Alertmanager ask for, if they do.
+WEB_PASSWORD = f"{_WEB}/password"
 _LOGIN = "/etc/prometheus/remote-write"
 _MOUNTS = [
     {"name": "rules", "mountPath": "/etc/prometheus/rules", "readOnly": True},
@@ -80,7 +82,7 @@ class Prometheus(pulumi.ComponentResource):
 
 def render(cluster: ClusterSettings, exposure: ExposureSettings, remote_write: RemoteWriteSettings | None) -> str:
     """Return prometheus.yml."""
-    basic_auth = {"basic_auth": {"username": WEB_USER, "password_file": f"{_WEB}/password"}}
+    basic_auth = {"basic_auth": {"username": WEB_USER, "password_file": WEB_PASSWORD}}
     alertmanagers: dict[str, Any] = {
         # Every replica, not one of them behind a Service: they deduplicate among themselves (D-009).
         "dns_sd_configs": [{"names": ["alertmanager-headless.monitoring.svc"], "type": "A", "port": 9093}],

@@ -8,14 +8,13 @@ import pulumi
 from pulumi_kubernetes import core
 
 from ..foundation.metadata import metadata
-from ..foundation.names import APPLICATION, BACKUP, PROMETHEUS_SCRAPE_CONFIGS
+from ..foundation.names import BACKUP, PROMETHEUS_SCRAPE_CONFIGS
 from ..settings.application import ApplicationSettings
 from ..settings.foundation import ExposureSettings
 from . import yaml_text
+from .prometheus import WEB_PASSWORD
 
 SCRAPE = Path(__file__).parent.parent.parent / "scrape"
-# Where the password lies that Prometheus and Alertmanager ask for, if they do.
-_WEB_PASSWORD = "/etc/prometheus/web/password"
 # The jobs of what only a stack with a bucket has.
 _ONLY_WITH_BACKUPS = frozenset({BACKUP})
 
@@ -64,12 +63,9 @@ def render(application: ApplicationSettings, exposure: ExposureSettings, backups
 def jobs(application: ApplicationSettings, authentication: bool, backups: bool) -> list[Job]:
     """Return the scrape jobs of a stack."""
     left_out = frozenset() if backups else _ONLY_WITH_BACKUPS
-    found = []
-    for path in sorted(SCRAPE.glob("*.yml")):
-        if path.stem in left_out:
-            continue
-        (job,) = yaml_text.load(path.read_text().replace(APPLICATION, application.namespace))["scrape_configs"]
-        if not authentication and job.get("basic_auth", {}).get("password_file") == _WEB_PASSWORD:
+    files = yaml_text.load_folder(SCRAPE, application.namespace).values()
+    found: list[Job] = [job for said in files for job in said["scrape_configs"]]
+    for job in found:
+        if not authentication and job.get("basic_auth", {}).get("password_file") == WEB_PASSWORD:
             del job["basic_auth"]
-        found.append(job)
-    return found
+    return [job for job in found if job["job_name"] not in left_out]

@@ -83,7 +83,9 @@ def read_stack() -> tuple[Settings, Secrets]:
     settings, problems = _validate(
         {key: _parsed(value) for key, value in values.items() if key not in secrets.PURPOSES}
     )
-    problems += secrets.problems(stack, values, settings)
+    # Where the settings are wrong, the secrets that the defaults need are asked for.
+    known = settings or Settings.model_construct()  # type: ignore[call-arg] # the cluster needs none
+    problems += secrets.problems(stack, values, known)
     problems += _cluster_problems(values.get("cluster", "{}"))
     if settings is None or problems:
         raise SettingsError(stack, problems)

@@ -23,8 +23,7 @@ _DSN = re.compile(r"https://[^@/\s]+@[^@/\s]+/(\S+/)?\d+")
 def _secret(
     purpose: str,
     *,
-    needed: Callable[[Settings], bool] | None = None,
-    needed_by_default: bool = False,
+    needed: Callable[[Settings], bool] = lambda _: True,
     optional: bool = False,
 ) -> Mapping[str, Any]:
     """Return the declaration of a secret.
@@ -32,10 +31,9 @@ def _secret(
     Args:
         purpose: what it is for.
         needed: whether a stack of these settings needs it, where not all do; in others it is ignored.
-        needed_by_default: whether it is asked for where the settings are wrong, so that nobody knows.
         optional: it is never asked for, and read where it is set.
     """
-    return {"purpose": purpose, "needed": needed, "needed_by_default": needed_by_default, "optional": optional}
+    return {"purpose": purpose, "needed": needed, "optional": optional}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +52,6 @@ class Secrets:
         metadata=_secret(
             "password of the user monitoring in front of Prometheus and Alertmanager",
             needed=lambda settings: settings.exposure.authentication,
-            needed_by_default=True,
         )
     )
     remote_write_password: pulumi.Output[str] | None = field(
@@ -99,19 +96,19 @@ _DECLARED = {to_camel(declared.name): declared for declared in fields(Secrets)}
 PURPOSES: Mapping[str, str] = {key: declared.metadata["purpose"] for key, declared in _DECLARED.items()}
 
 
-def problems(stack: str, values: Mapping[str, str], settings: Settings | None) -> list[str]:
+def problems(stack: str, values: Mapping[str, str], settings: Settings) -> list[str]:
     """Return one line for each secret that is missing, malformed, or lies unencrypted in the stack's file.
 
     Args:
         stack: the stack's name.
         values: the stack's configuration, by key.
-        settings: None where they are wrong.
+        settings: the stack's, or the defaults where they are wrong.
     """
     found = []
     for key, declared in _DECLARED.items():
         command = f"pulumi config set --stack {stack} --secret {key}"
         if not values.get(key):
-            if not declared.metadata["optional"] and _is_needed(key, settings):
+            if not declared.metadata["optional"] and declared.metadata["needed"](settings):
                 found.append(f"{key}: missing ({PURPOSES[key]}). Set it: {command}")
         elif not pulumi.runtime.is_config_secret(f"{PROJECT}:{key}"):
             found.append(
@@ -130,14 +127,7 @@ def read(settings: Settings) -> Secrets:
     """Return the secrets that these settings need; `problems` has said that all are there."""
     config = pulumi.Config(PROJECT)
     values: dict[str, Any] = {
-        declared.name: config.get_secret(key) if _is_needed(key, settings) else None
+        declared.name: config.get_secret(key) if declared.metadata["needed"](settings) else None
         for key, declared in _DECLARED.items()
     }
     return Secrets(**values)
-
-
-def _is_needed(key: str, settings: Settings | None) -> bool:
-    declared = _DECLARED[key].metadata
-    if declared["needed"] is None:
-        return True
-    return bool(declared["needed"](settings) if settings else declared["needed_by_default"])

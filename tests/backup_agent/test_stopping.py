@@ -38,7 +38,7 @@ from tests.backup_agent import first_process
 from tests.backup_agent.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
 from tests.backup_agent.first_process import FirstProcess
 from tests.backup_agent.test_prometheus import BEGIN
-from tests.offline import run
+from tests.offline import STACKS, run
 from tests.serving import serving
 from tests.unit.components.logs import elastic
 
@@ -69,7 +69,7 @@ def commands(value: Any) -> Iterator[str]:
 
 def test_these_are_the_programs_of_ours_that_run_in_pods(tmp_path: Path) -> None:
     found: set[str] = set()
-    for stack in ("local", "kind", "staging", "prod"):
+    for stack in STACKS:
         for resource in run(stack, tmp_path).resources:
             found |= set(commands(list(resource.inputs.values())))
     assert found == {RUN_PROMETHEUS, RUN_GRAFANA, RUN_BACKUP, SET_UP_BACKUP, SET_UP_LOGS}

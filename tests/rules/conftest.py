@@ -12,10 +12,8 @@ from components.metrics.notifications import SECRETS_FOLDER
 from operations import render
 from sandbox.build import ensure
 from sandbox.program_pins import AMTOOL, PROMTOOL
+from tests.offline import STACKS
 from tests.rules.rendered import Rendered
-
-STACKS = ["local", "kind", "staging", "prod"]
-
 
 _files = functools.cache(render.stack_files)
 

@@ -15,15 +15,15 @@ from development.workload_rules.templates import templates
 from sandbox import stand_ins
 from sandbox.build import ensure
 from sandbox.program_pins import HELM
-from tests.offline import ROOT, Run, run
+from tests.offline import ROOT, Run
 
 CLUSTER: dict[str, Any] = yaml.safe_load((ROOT / "sandbox" / "kind.yaml").read_text())
 MOST = 5 * 2**30
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run("kind", tmp_path_factory.mktemp("charts"))
+@pytest.fixture
+def stack(runs: dict[str, Run]) -> Run:
+    return runs["kind"]
 
 
 def test_the_stack_belongs_to_the_cluster_that_the_file_describes() -> None:

@@ -16,7 +16,6 @@ from components.foundation.kubernetes_secrets import web_config
 from components.settings import secrets
 from tests.offline import ROOT, Registered, Run, canary, run
 
-STACKS = ["local", "kind", "staging", "prod"]
 RELEASE = "kubernetes:helm.sh/v3:Release"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
@@ -27,16 +26,6 @@ CLUSTER_SCOPED = {
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
 }
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    return {stack: run(stack, tmp_path_factory.mktemp(stack)) for stack in STACKS}
-
-
-@pytest.fixture(params=STACKS)
-def stack(request: pytest.FixtureRequest, runs: dict[str, Run]) -> Run:
-    return runs[request.param]
 
 
 def values(release: Registered) -> dict[str, Any]:

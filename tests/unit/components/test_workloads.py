@@ -11,7 +11,6 @@ import yaml
 from components.foundation.rollout_status import ANNOTATION
 from tests.offline import Registered, Run, canary, run
 
-STACKS = ["local", "kind", "staging", "prod"]
 RELEASE = "kubernetes:helm.sh/v3:Release"
 JOB = "kubernetes:batch/v1:Job"
 # How a pod's spec, or a chart's value, names what must be there before the pod.
@@ -28,16 +27,6 @@ REFERENCES: dict[str, set[tuple[str, ...]]] = {
     },
     "kubernetes:core/v1:ServiceAccount": {("serviceAccountName",)},
 }
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    return {stack: run(stack, tmp_path_factory.mktemp(stack)) for stack in STACKS}
-
-
-@pytest.fixture(params=STACKS)
-def stack(request: pytest.FixtureRequest, runs: dict[str, Run]) -> Run:
-    return runs[request.param]
 
 
 def values(stack: Run, release: str) -> dict[str, Any]:

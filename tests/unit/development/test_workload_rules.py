@@ -8,7 +8,7 @@ from components.foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
 from development.workload_rules import EXCEPTIONS, Broken, Excuse, broken
 from development.workload_rules.images import IMAGES, repository
 from development.workload_rules.signals import ENDING
-from tests.offline import ROOT, run
+from tests.offline import ROOT, STACKS, run
 from tests.unit.development.workload_objects import (
     BREAKING,
     FINE,
@@ -148,7 +148,7 @@ def test_each_exception_has_a_reason_and_each_program_that_ends_a_test() -> None
     assert all((ROOT / test).exists() for test in ENDING.values())
 
 
-@pytest.mark.parametrize("stack", ["local", "kind", "staging", "prod"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_what_the_program_makes_itself_breaks_no_rule(stack: str, tmp_path: Path) -> None:
     own = [one.inputs for one in run(stack, tmp_path).resources if one.type.startswith("kubernetes:")]
     own = [one for one in own if "kind" in one]

@@ -50,8 +50,16 @@ def test_the_application_is_where_the_stack_says() -> None:
 @pytest.mark.parametrize("namespace", ["on", "null", "0123"])
 def test_a_namespace_is_a_text_whatever_it_looks_like(namespace: str) -> None:
     found = jobs(ApplicationSettings(namespace=namespace), authentication=True, backups=True)
-    (redis,) = [job for job in found if job["job_name"] == "redis"]
-    assert redis["kubernetes_sd_configs"][0]["namespaces"]["names"] == [namespace]
+    for name in ("mangakai-backend", "redis", "postgres", "nginx"):
+        (job,) = [job for job in found if job["job_name"] == name]
+        assert job["kubernetes_sd_configs"][0]["namespaces"]["names"] == [namespace]
+
+
+def test_a_job_need_not_quote_the_namespace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "shop.yml").write_text("scrape_configs: [{job_name: shop, names: [$application]}]")
+    monkeypatch.setattr(scrape_jobs, "SCRAPE", tmp_path)
+    (job,) = jobs(ApplicationSettings(namespace="on"), authentication=True, backups=True)
+    assert job["names"] == ["on"]
 
 
 def test_a_password_is_sent_to_those_who_ask_for_one(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from components.settings import PROJECT, SettingsError, kubeconfig, read_file, r
 from components.settings.application import ApplicationSettings
 from components.settings.foundation import ClusterSettings
 from components.settings.types import prometheus_bytes, to_bytes
-from tests.offline import ROOT, configuration
+from tests.offline import ROOT, STACKS, configuration
 
 SMALL = {"cpu": "1", "memory": "1Gi"}
 DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}
@@ -39,7 +39,7 @@ def store(**settings: Any) -> dict[str, Any]:
     return {"prometheus": {"remoteWrite": {"url": "https://store", **settings}}}
 
 
-@pytest.mark.parametrize("stack", ["local", "kind", "staging", "prod"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_the_committed_stacks_are_right_and_short(stack: str) -> None:
     file = ROOT / f"Pulumi.{stack}.yaml"
     assert read_file(file).cluster.name == f"mangakai-{stack}"
