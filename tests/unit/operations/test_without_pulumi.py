@@ -8,17 +8,13 @@ import pytest
 import yaml
 
 from tests.offline import ROOT
+from tests.unit.components.settings.test_settings import write_kubeconfig
 
 
 @pytest.mark.parametrize("verb", ["repair", "drift", "preview"])
 def test_it_is_told(verb: str, tmp_path: Path) -> None:
     cluster = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]["mangakai-monitoring:cluster"]
-    kubeconfig = {
-        "clusters": [{"name": "k", "cluster": {"server": cluster["server"]}}],
-        "contexts": [{"name": cluster["context"], "context": {"cluster": "k", "user": "u"}}],
-        "users": [{"name": "u", "user": {}}],
-    }
-    (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig))
+    write_kubeconfig(tmp_path / "config", cluster["server"])
     done = subprocess.run(
         [sys.executable, "-m", f"operations.{verb}", "--stack", "prod"],
         cwd=ROOT,
