@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -79,10 +79,16 @@ class Application:
         self._start("redis", ["redis-server", *own], self.ports.redis)
 
     def start_backend(self, workers: int = 1) -> None:
-        """Start the backend with so many processes. Raises SandboxError if it does not start."""
+        """Start the backend with so many processes, all of which answer then.
+
+        Raises:
+            SandboxError: it does not start.
+        """
         own = ["sandbox.demo.application.backend:app", "--host", "127.0.0.1", "--port", str(self.ports.backend)]
         more = ["--workers", str(workers)] if workers > 1 else []
         self._start("backend", ["-m", "uvicorn", *own, *more], self.ports.backend, self.ports.backend_metrics)
+        # The parent opens the port before the first of its workers is there, and that one serves before the last is.
+        self._wait("backend", lambda: self.log("backend").count("Application startup complete") >= workers)
 
     def start_worker(self, children: int = 2) -> None:
         """Start a worker with a pool of so many processes. Raises SandboxError if it does not start."""
@@ -116,8 +122,12 @@ class Application:
             self.processes[name] = subprocess.Popen(
                 command, cwd=CHECKOUT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
+        self._wait(name, lambda: _listens(port))
+
+    def _wait(self, name: str, started: Callable[[], bool]) -> None:
+        """Wait until a process has started. Raises SandboxError, with what it logged, if it does not."""
         deadline = time.monotonic() + START_SECONDS
-        while not _listens(port):
+        while not started():
             if self.processes[name].poll() is not None or time.monotonic() > deadline:
                 raise SandboxError(f"{name} of the demo does not start:\n{self.log(name)[-2000:]}")
             time.sleep(0.1)
