@@ -17,13 +17,16 @@ IN_VENV := .venv/bin/python -m
 # Verbs about a stack that is up on the sandbox act on the sandbox.
 ON_ITS_CLUSTER = $(if $(wildcard .sandbox),sandbox=$$($(IN_VENV) sandbox env --stack $(STACK) --if-up) && eval "$$sandbox" &&)
 
-.PHONY: help up preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test
+.PHONY: help up live preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 up: .venv/runtime ## bring the sandbox and a stack up on this machine [STACK=local] [CHARTS=directory]
 	@$(IN_VENV) sandbox up --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
+
+live: .venv/runtime ## bring a sandbox whose containers run and a stack up; Linux, as root [STACK=local] [CHARTS=directory]
+	@$(IN_VENV) sandbox live --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
 
 preview: .venv/runtime ## show what `pulumi up` would change on the sandbox, object by object [STACK=local] [BASE=git ref] [CHARTS=directory]
 	@$(IN_VENV) $(if $(BASE),operations.preview --base $(BASE),sandbox preview) --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))

@@ -1,4 +1,4 @@
-"""The command of the sandbox, behind the Makefile's verbs: `up`, `preview`, `env`, `demo`, `down`."""
+"""The command of the sandbox, behind the Makefile's verbs: `up`, `live`, `preview`, `env`, `demo`, `down`."""
 
 import argparse
 import sys
@@ -7,12 +7,14 @@ from pathlib import Path
 from operations.repair import RepairError
 from sandbox import session
 from sandbox.build import BuildError
+from sandbox.clusters import MachineError
 from sandbox.demo.faults import FAULTS
 from sandbox.layout import Sandbox
 from sandbox.processes import SandboxError
 
 COMMANDS = {
-    "up": "bring the sandbox and a stack up, then show where everything answers",
+    "up": "bring the simulated sandbox and a stack up, then show where everything answers",
+    "live": "bring a sandbox whose containers run and a stack up, then show where everything answers",
     "preview": "show what `pulumi up` would change in a stack",
     "env": 'print the environment of a stack on the sandbox, for eval "$(make env)"',
     "demo": "show alerts reach people: real Prometheus and Alertmanager with the configuration of the stack that is up",
@@ -27,7 +29,7 @@ def main() -> int:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text)
         command.add_argument("--stack", default="local", help="the stack (default: local)")
-        if name in ("up", "preview"):
+        if name in ("up", "live", "preview"):
             command.add_argument("--charts", type=Path, help="a directory with chart archives, instead of stand-ins")
             command.add_argument("--json", action="store_true", help="print the table of URLs, or the changes, as JSON")
         if name == "env":
@@ -41,8 +43,8 @@ def main() -> int:
     sandbox = Sandbox()
     try:
         match arguments.command:
-            case "up":
-                return session.up(sandbox, arguments.stack, arguments.charts, arguments.json)
+            case "up" | "live" as command:
+                return session.up(sandbox, arguments.stack, arguments.charts, arguments.json, live=command == "live")
             case "preview":
                 return session.preview(sandbox, arguments.stack, arguments.charts, arguments.json)
             case "demo":
@@ -57,7 +59,7 @@ def main() -> int:
         if arguments.if_up:
             text = f"Stack {arguments.stack} is on the sandbox: acting there, not on the cluster of your kubeconfig."
             print(text, file=sys.stderr)
-    except session.MachineError as error:
+    except MachineError as error:
         print(error, file=sys.stderr)
         return 2
     except (BuildError, RepairError, SandboxError) as error:

@@ -5,6 +5,7 @@
 
 import argparse
 import fcntl
+import gzip
 import json
 import os
 import shutil
@@ -129,7 +130,8 @@ def _complete(module: Module, work: Path) -> None:
         shutil.copyfile(source / same, source / lacked)
     for lacked, text in module.stubs.items():
         (source / lacked).parent.mkdir(parents=True, exist_ok=True)
-        (source / lacked).write_text(text)
+        data = text.encode()
+        (source / lacked).write_bytes(gzip.compress(data, mtime=0) if lacked.endswith(".gz") else data)
     _go(module, ["mod", "edit", f"-replace={module.incomplete}=./source"])
 
 

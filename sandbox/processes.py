@@ -13,8 +13,10 @@ from sandbox.layout import Sandbox
 PATIENCE_SECONDS = 15
 # Linux, where `ps` may be missing; elsewhere it is there.
 PROC = Path("/proc")
-# The name under which `running` lists the supervisor of the operators, a Python program.
+# The names under which `running` lists those that are Python programs: who supervises the operators of a simulated
+# cluster, and who holds a live one.
 OPERATORS = "sandbox.operators"
+LIVE_HOST = "sandbox.live.host"
 
 
 class SandboxError(Exception):
@@ -40,8 +42,10 @@ def running(sandbox: Sandbox) -> dict[str, list[int]]:
         if command.startswith(directory):
             path = command.removeprefix(directory).partition(" ")[0]
             found.setdefault(path.rpartition("/")[2], []).append(pid)
-        elif f"-m {OPERATORS} {sandbox.directory} " in command:
-            found.setdefault(OPERATORS, []).append(pid)
+            continue
+        for module in (OPERATORS, LIVE_HOST):
+            if f"-m {module} {sandbox.directory} " in command:
+                found.setdefault(module, []).append(pid)
     return found
 
 

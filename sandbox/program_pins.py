@@ -26,10 +26,11 @@ GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platfor
 
 
 class Group(StrEnum):
-    """The verbs that need a program: `make up` the first two groups, `make test` and `make demo` the third as well."""
+    """What needs a program: each verb ENGINE, `make up` CLUSTER, `make live` CLUSTER and LIVE, tests all of them."""
 
     ENGINE = "engine"
     CLUSTER = "cluster"
+    LIVE = "live"
     TESTING = "testing"
 
 
@@ -38,7 +39,8 @@ class Module:
     """A Go module of `sandbox/programs/`; its programs compile what they have in common once.
 
     Some published modules lack files that their own build generates. Then `incomplete` is that module's path,
-    `copies` maps a missing file to the file of the module with the same content, `stubs` one to its text.
+    `copies` maps a missing file to the file of the module with the same content, `stubs` one to its text, which is
+    packed where it is named `.gz`.
     """
 
     name: str
@@ -63,8 +65,8 @@ class Module:
         """Return a short hash of everything that decides what is built."""
         parts = [*self.flags, self.incomplete, *self.copies.items(), *self.stubs.items(), GOOS, GOARCH]
         digest = hashlib.sha256(repr(parts).encode())
-        for file in sorted(self.folder.iterdir()):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        for file in sorted(path for path in self.folder.rglob("*") if path.is_file()):
+            digest.update(file.relative_to(self.folder).as_posix().encode() + b"\0" + file.read_bytes())
         return digest.hexdigest()[:8]
 
 
@@ -123,6 +125,10 @@ CLUSTER_MODULE = Module(
     # Prometheus' discovery of thirty clouds compiles longer than Prometheus, and nothing here uses it.
     tags="remove_all_sd,enable_kubernetes_sd,enable_dns_sd",
 )
+# What a cluster whose containers run needs beside the control plane, and what runs in its pods from the start.
+LIVE_MODULE = Module("live")
+# Of its own, for it imports logrus by the name in capitals that kube-router's modules do not.
+LOCAL_PATH_MODULE = Module("local-path-provisioner")
 JAEGER_OPERATOR_MODULE = Module("jaeger-operator")
 JAEGER_MODULE = Module("jaeger")
 ACTIONLINT_MODULE = Module("actionlint", ldflags=_assign({"github.com/rhysd/actionlint.version": "1.7.12"}))
@@ -138,7 +144,7 @@ ALERTMANAGER_MODULE = Module(
     "alertmanager",
     ldflags=_assign({"github.com/prometheus/common/version.Version": "0.34.0"}),
     incomplete="github.com/prometheus/alertmanager",
-    stubs={"ui/app/dist/index.html": "Built without its pages: only the API answers.\n"},
+    stubs={"ui/app/dist/index.html.gz": "Built without its pages: only the API answers.\n"},
 )
 
 
@@ -156,6 +162,8 @@ KUBE_CONTROLLER_MANAGER = _program(
 )
 KUBE_SCHEDULER = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-scheduler", "1.36.3")
 KUBECTL = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kubectl", "1.36.3")
+KUBELET = _program(Group.LIVE, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kubelet", KUBERNETES)
+KUBE_PROXY = _program(Group.LIVE, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-proxy", KUBERNETES)
 ETCD = _program(Group.CLUSTER, CLUSTER_MODULE, "go.etcd.io/etcd/server/v3", "3.6.16", name="etcd")
 KWOK = _program(Group.CLUSTER, CLUSTER_MODULE, "sigs.k8s.io/kwok/cmd/kwok", "0.8.0")
 KWOKCTL = _program(Group.CLUSTER, CLUSTER_MODULE, "sigs.k8s.io/kwok/cmd/kwokctl", "0.8.0")
@@ -202,6 +210,15 @@ CONFIG_RELOADER = _program(
     "0.93.1",
 )
 
+KUBE_STATE_METRICS = _program(
+    Group.LIVE, LIVE_MODULE, "k8s.io/kube-state-metrics/v2", "2.20.0", name="kube-state-metrics"
+)
+NODE_EXPORTER = _program(Group.LIVE, LIVE_MODULE, "github.com/prometheus/node_exporter", "1.12.1")
+LOCAL_PATH_PROVISIONER = _program(Group.LIVE, LOCAL_PATH_MODULE, "github.com/rancher/local-path-provisioner", "0.0.30")
+KUBE_ROUTER = _program(Group.LIVE, LIVE_MODULE, "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "2.1.0")
+COREDNS = _program(Group.LIVE, LIVE_MODULE, "./coredns", "1.14.7")
+PAUSE = _program(Group.LIVE, LIVE_MODULE, "./pause", "3.10")
+
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
 PROGRAMS = (
     JAEGER_OPERATOR,
@@ -212,12 +229,20 @@ PROGRAMS = (
     KUBE_CONTROLLER_MANAGER,
     KUBE_SCHEDULER,
     KUBECTL,
+    KUBELET,
+    KUBE_PROXY,
     ETCD,
     KWOK,
     KWOKCTL,
     ECK_OPERATOR,
     PROMETHEUS,
     PROMTOOL,
+    KUBE_STATE_METRICS,
+    NODE_EXPORTER,
+    KUBE_ROUTER,
+    COREDNS,
+    PAUSE,
+    LOCAL_PATH_PROVISIONER,
     ALERTMANAGER,
     AMTOOL,
     JAEGER_COLLECTOR,

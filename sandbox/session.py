@@ -13,12 +13,11 @@ from components.foundation.chart_pins import PINS, archive
 from components.settings import secrets
 from operations.preview.show import deployed
 from operations.repair import repair
-from sandbox import cluster, operators, preflight, processes, stand_ins, table
-from sandbox.build import ensure, missing
-from sandbox.environment import environment, exports, install
+from sandbox import clusters, processes, stand_ins, table
+from sandbox.environment import environment, exports
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.processes import SandboxError
-from sandbox.program_pins import PROVIDER, Group, of_groups
+from sandbox.program_pins import PROVIDER
 from sandbox.stacks import prepare
 
 # What a real cluster has and the sandbox has not: an API server that reaches Services, and cert-manager.
@@ -34,33 +33,10 @@ SECRETS = {key: f"sandbox-{key}-throwaway" for key in secrets.PURPOSES} | {
 }
 
 
-class MachineError(Exception):
-    """This machine lacks something; the message lists all of it, with the lines that install it."""
-
-
-def start(sandbox: Sandbox, charts: Path | None) -> str:
-    """Build what is missing, start the cluster and its operators, and return the directory of the chart archives.
-
-    Raises:
-        MachineError: naming everything that the machine lacks.
-        BuildError, SandboxError: the build or the start failed.
-    """
-    programs = of_groups(Group.ENGINE, Group.CLUSTER)
-    ports = {} if processes.running(sandbox) else sandbox.ports._asdict()
-    if lacks := preflight.check(ports, need_build=bool(missing(programs))):
-        raise MachineError("this machine is not ready:\n" + "\n".join(f"  - {line}" for line in lacks))
-    ensure(programs)
-    if cluster.start(sandbox):
-        print(f"The cluster runs: 3 simulated nodes, API server {sandbox.server}")
-    install(sandbox)
-    operators.start(sandbox)
-    return _charts(sandbox, charts)
-
-
-def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
-    """Bring `stack` up by the real engine and show where it answers. Returns the engine's exit status."""
+def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool, live: bool) -> int:
+    """Bring `stack` up by the real engine, and show where it answers. Returns the engine's exit status."""
     began = time.monotonic()
-    variables = _ready(sandbox, stack, charts)
+    variables = _ready(sandbox, stack, charts, live)
     if others := _others(sandbox, stack):
         raise SandboxError(
             f"stack {others[0]} is on the sandbox, and both use the namespace monitoring. "
@@ -76,7 +52,7 @@ def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
         )
         table.show(outputs["urls"], as_json)
         if not as_json:
-            table.next_steps(stack, time.monotonic() - began)
+            table.next_steps(stack, time.monotonic() - began, live)
     return status
 
 
@@ -95,7 +71,7 @@ def shell(sandbox: Sandbox, stack: str) -> str:
 
 def is_up(sandbox: Sandbox, stack: str) -> bool:
     """Return whether the sandbox runs and `stack` is on it: with resources, or with an update that was killed."""
-    return cluster.is_running(sandbox) and (_has_resources(sandbox, stack) or _was_interrupted(sandbox, stack))
+    return clusters.is_running(sandbox) and (_has_resources(sandbox, stack) or _was_interrupted(sandbox, stack))
 
 
 def preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
@@ -111,12 +87,12 @@ def preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) ->
     try:
         return _preview(beside, stack, charts, as_json)
     finally:
-        cluster.remove(beside)
+        clusters.remove(beside)
 
 
 def _preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -> int:
     with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
-        variables = _ready(sandbox, stack, charts)
+        variables = _ready(sandbox, stack, charts, None)
     return deployed(stack, variables, CHECKOUT, as_json)
 
 
@@ -125,21 +101,22 @@ def down(sandbox: Sandbox) -> int:
     if not sandbox.directory.exists():
         print("There is no sandbox.")
         return 0
-    if cluster.is_running(sandbox):
+    if clusters.is_running(sandbox):
         for stack in _stacks(sandbox):
             if _has_resources(sandbox, stack):
                 variables = os.environ | environment(sandbox, stack)
                 _repair(sandbox, stack, variables)
                 if _pulumi(variables, "destroy", "--yes", "--skip-preview") != 0:
                     print(f"Stack {stack} could not be destroyed; the whole sandbox goes anyway.", file=sys.stderr)
-    cluster.remove(sandbox)
+    clusters.remove(sandbox)
     print("The sandbox is removed; the programs that it built stay in the cache.")
     return 0
 
 
-def _ready(sandbox: Sandbox, stack: str, charts: Path | None) -> dict[str, str]:
+def _ready(sandbox: Sandbox, stack: str, charts: Path | None, live: bool | None) -> dict[str, str]:
     """Start the sandbox, prepare `stack` on it, and return the environment for the engine."""
-    directory = start(sandbox, charts)
+    clusters.start(sandbox, live)
+    directory = _charts(sandbox, charts)
     prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": directory}})
     return os.environ | environment(sandbox, stack)
 

@@ -34,11 +34,16 @@ def show(urls: Mapping[str, str], as_json: bool) -> None:
         print(f"{row['part']:13} {row['url']:{width}}  {row['answers']:7}  {row['login']}")
 
 
-def next_steps(stack: str, seconds: float) -> None:
+def next_steps(stack: str, seconds: float, live: bool) -> None:
     """Print what to do next, and how long it took."""
+    containers = (
+        "Containers run: Grafana, Kibana, Logstash and Filebeat are stand-ins (docs/sandbox.md), all else is real."
+        if live
+        else "Containers do not run on the sandbox, so a URL answers only while something else listens there."
+    )
     print(
         f"""
-Done in {seconds:.0f} s. Containers do not run on the sandbox, so a URL answers only while something else listens there.
+Done in {seconds:.0f} s. {containers}
 
   eval "$(make env STACK={stack})"   a shell in which pulumi and kubectl speak to the sandbox
   pulumi preview --diff            what your change would do, object by object

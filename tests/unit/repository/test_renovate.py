@@ -117,7 +117,8 @@ def test_the_managers_find_files() -> None:
 def test_every_program_is_updated() -> None:
     (rule,) = (rule for rule in CONFIG["packageRules"] if "indirect" in rule.get("matchDepTypes", []))
     tools = set()
-    for program in PROGRAMS:
+    # What has a main of ours imports its modules: those are direct, and Renovate takes them without being told.
+    for program in (one for one in PROGRAMS if not one.package.startswith("./")):
         modules = re.findall(
             r"^\s*(\S+) v\S+ // indirect$", (program.module.folder / "go.mod").read_text(), re.MULTILINE
         )

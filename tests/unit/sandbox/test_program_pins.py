@@ -32,14 +32,21 @@ def executable(folder: Path, name: str, script: str) -> Path:
 
 def test_each_program_is_a_tool_of_its_module() -> None:
     for program in PROGRAMS:
-        assert program.package in (program.module.folder / "go.mod").read_text(), program.name
+        if program.package.startswith("./"):
+            assert (program.module.folder / program.package / "main.go").exists(), program.name
+        else:
+            assert program.package in (program.module.folder / "go.mod").read_text(), program.name
         assert (program.module.folder / "go.sum").stat().st_size, program.name
 
 
 def test_each_version_is_the_one_that_its_module_pins() -> None:
     # Prometheus 3.14.0 is the Go module v0.314.0; the provider's commit has no version of its own.
     named_otherwise = {"prometheus": "v0.314.0", "promtool": "v0.314.0", "pulumi-resource-kubernetes": "v4.0.0-"}
+    # Written here: the version is that of the image whose place they take.
+    ours = {"pause"}
     for program in PROGRAMS:
+        if program.name in ours:
+            continue
         pin = named_otherwise.get(program.name, f"v{program.version}")
         assert f" {pin}" in (program.module.folder / "go.mod").read_text(), program.name
 

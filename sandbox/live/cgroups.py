@@ -1,0 +1,44 @@
+"""The control groups of a live cluster: one in each hierarchy of this machine, of either version."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+PATIENCE_SECONDS = 10
+
+
+def hierarchies() -> list[tuple[Path, bool]]:
+    """Return where each hierarchy is mounted, and whether it is of version 2."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [(Path(fields[1]), fields[2] == "cgroup2") for fields in mounts if fields[2] in ("cgroup", "cgroup2")]
+
+
+def create(name: str) -> None:
+    """Make the group `name` in every hierarchy, with the processors and memory that the machine has."""
+    found = hierarchies()
+    is_unified = all(unified for _, unified in found)
+    for mount, unified in found:
+        group = mount / name
+        group.mkdir(exist_ok=True)
+        if unified and is_unified:
+            for controller in (mount / "cgroup.controllers").read_text().split():
+                (mount / "cgroup.subtree_control").write_text(f"+{controller}")
+        elif (mount / "cpuset.cpus").exists():
+            # An empty set takes no process: https://docs.kernel.org/admin-guide/cgroup-v1/cpusets.html.
+            for file in ("cpuset.cpus", "cpuset.mems"):
+                (group / file).write_text((mount / file).read_text())
+
+
+def remove(name: str) -> None:
+    """Remove the group `name` with all below it from every hierarchy; its processes must have been killed."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while left := [mount / name for mount, _ in hierarchies() if (mount / name).exists()]:
+        for group in left:
+            for folder, _, _ in os.walk(group, topdown=False):
+                # Busy for as long as the kernel has not ended the last process in it.
+                with contextlib.suppress(OSError):
+                    Path(folder).rmdir()
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.1)

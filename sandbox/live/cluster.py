@@ -1,0 +1,143 @@
+"""A live cluster as a whole: started, asked whether it runs, removed without a trace."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from sandbox.images.oci import Image
+from sandbox.layout import CHECKOUT, Sandbox
+from sandbox.live import certificates, cgroups
+from sandbox.live.layout import NODE, Live
+from sandbox.processes import LIVE_HOST, SandboxError, run, running, stop
+from sandbox.program_pins import (
+    ETCD,
+    KUBE_APISERVER,
+    KUBE_CONTROLLER_MANAGER,
+    KUBE_PROXY,
+    KUBE_ROUTER,
+    KUBE_SCHEDULER,
+    KUBECTL,
+    KUBELET,
+    LOCAL_PATH_PROVISIONER,
+)
+
+MANIFESTS = Path(__file__).parent / "manifests"
+# What the simulated cluster has too: the application's namespace, and what the program recognises EKS by.
+SHARED = [Path(__file__).parent.parent / "manifests" / name for name in ("application.yaml", "aws.yaml")]
+SERVERS = (
+    ETCD,
+    KUBE_APISERVER,
+    KUBE_CONTROLLER_MANAGER,
+    KUBE_SCHEDULER,
+    KUBELET,
+    KUBE_PROXY,
+    KUBE_ROUTER,
+    LOCAL_PATH_PROVISIONER,
+    KUBECTL,
+)
+START_SECONDS = 180
+
+
+def is_running(sandbox: Sandbox) -> bool:
+    """Return whether the node runs and the API server is ready."""
+    if LIVE_HOST not in running(sandbox) or not Live(sandbox).ready.exists():
+        return False
+    try:
+        return _kubectl(sandbox, "get", "--raw", "/readyz", "--request-timeout=5s") == "ok"
+    except SandboxError:
+        return False
+
+
+def start(sandbox: Sandbox, images: Iterable[Image]) -> bool:
+    """Start the cluster with these images, which are written, and return whether there was anything to do.
+
+    One that ended, with the machine or by being killed, goes on with what it had: its containers start again.
+
+    Raises:
+        SandboxError: it does not become ready.
+    """
+    if is_running(sandbox):
+        return False
+    live = Live(sandbox)
+    end(sandbox)
+    for folder in (live.bin, live.configuration, live.images, live.logs, live.state, sandbox.temporary):
+        folder.mkdir(parents=True, exist_ok=True)
+    _link(live.bin, {program.file_name: program.path for program in SERVERS})
+    _link(live.images, {image.archive.name: image.archive for image in images})
+    if not live.certificates.exists():
+        certificates.write(live.certificates)
+    certificates.write_kubeconfig(live.certificates, "admin", sandbox.server, sandbox.kubeconfig)
+    with (live.logs / "host.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", LIVE_HOST, str(sandbox.directory), str(sandbox.ports[0])],
+            cwd=CHECKOUT,
+            env=os.environ | {"TMPDIR": str(sandbox.temporary)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _wait(sandbox, "the API server", lambda: is_running(sandbox))
+    manifests = [f"--filename={path}" for path in (MANIFESTS, *SHARED)]
+    _kubectl(sandbox, "apply", "--server-side", "--force-conflicts", *manifests)
+    _wait(sandbox, "the node", lambda: _is_up(sandbox))
+    return True
+
+
+def remove(sandbox: Sandbox) -> None:
+    """End every process of the sandbox, and remove its directory and control groups."""
+    end(sandbox)
+    shutil.rmtree(sandbox.directory)
+
+
+def end(sandbox: Sandbox) -> None:
+    """End the node with all its containers; what it has written stays."""
+    live = Live(sandbox)
+    stop(sandbox)
+    cgroups.remove(live.cgroup)
+    live.ready.unlink(missing_ok=True)
+
+
+def _link(folder: Path, targets: Mapping[str, Path]) -> None:
+    """Fill a folder with links by these names, and with nothing else."""
+    for link in folder.iterdir():
+        link.unlink()
+    for name, target in targets.items():
+        (folder / name).symlink_to(target)
+
+
+def _kubectl(sandbox: Sandbox, *arguments: str) -> str:
+    own = [f"--kubeconfig={sandbox.kubeconfig}", f"--cache-dir={sandbox.kubectl_cache}"]
+    return run([str(KUBECTL.path), *own, *arguments])
+
+
+def _is_up(sandbox: Sandbox) -> bool:
+    """Return whether the node takes pods and their DNS answers."""
+    ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+    dns = "jsonpath={.status.readyReplicas}"
+    return (
+        _kubectl(sandbox, "get", "node", NODE, "-o", ready) == "True"
+        and _kubectl(sandbox, "-n", "kube-system", "get", "deployment", "coredns", "-o", dns) == "1"
+    )
+
+
+def _wait(sandbox: Sandbox, what: str, done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if done():
+                return
+            said = ""
+        except SandboxError as error:
+            said = f" {error}"
+        if LIVE_HOST not in running(sandbox) or time.monotonic() > deadline:
+            logs = Live(sandbox).logs
+            last = "\n".join((logs / "host.log").read_text().splitlines()[-10:])
+            raise SandboxError(
+                f"{what} of the live cluster is not ready; logs: {logs}.{said} The end of host.log:\n{last}"
+            )
+        time.sleep(0.2)
