@@ -65,7 +65,7 @@ def shell(sandbox: Sandbox, stack: str) -> str:
     if not sandbox.kubeconfig.exists():
         raise SandboxError("there is no sandbox yet: run make up first")
     if not sandbox.stack_file(stack).exists():
-        prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": _charts(sandbox, None)}})
+        prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": charts_directory(sandbox, None)}})
     return exports(environment(sandbox, stack))
 
 
@@ -116,12 +116,12 @@ def down(sandbox: Sandbox) -> int:
 def _ready(sandbox: Sandbox, stack: str, charts: Path | None, live: bool | None) -> dict[str, str]:
     """Start the sandbox, prepare `stack` on it, and return the environment for the engine."""
     clusters.start(sandbox, live)
-    directory = _charts(sandbox, charts)
+    directory = charts_directory(sandbox, charts)
     prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": directory}})
     return os.environ | environment(sandbox, stack)
 
 
-def _charts(sandbox: Sandbox, given: Path | None) -> str:
+def charts_directory(sandbox: Sandbox, given: Path | None) -> str:
     """Return where the chart archives lie, relative to the project, and say which they are."""
     official = CHECKOUT / ".charts"
     if given is not None:

@@ -23,12 +23,12 @@ from kubernetes import config as kubeconfig
 
 from development.bench import grown
 from development.bench.measure import Figure, line, measure
-from sandbox import cluster
+from sandbox import clusters
 from sandbox.environment import environment
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.processes import SandboxError
 from sandbox.program_pins import HELM
-from sandbox.session import SECRETS, WITHOUT_WEBHOOKS, start
+from sandbox.session import SECRETS, WITHOUT_WEBHOOKS, charts_directory
 from sandbox.stacks import prepare
 
 STACK = "local"
@@ -42,7 +42,8 @@ class Bench:
     def __init__(self, sandbox: Sandbox, runs: int) -> None:
         self._sandbox, self._runs = sandbox, runs
         self.figures: list[Figure] = []
-        self._charts = start(sandbox, None)
+        clusters.start(sandbox)
+        self._charts = charts_directory(sandbox, None)
         self._environment = self._prepared({})
 
     def _prepared(self, settings: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
@@ -161,7 +162,7 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     finally:
-        cluster.remove(sandbox)
+        clusters.remove(sandbox)
     figures = [asdict(figure) for figure in bench.figures]
     print(json.dumps(figures, indent=2) if arguments.json else "\n".join(line(figure) for figure in bench.figures))
     return 0
