@@ -129,6 +129,8 @@ CLUSTER_MODULE = Module(
 LIVE_MODULE = Module("live")
 # Of its own, for it imports logrus by the name in capitals that kube-router's modules do not.
 LOCAL_PATH_MODULE = Module("local-path-provisioner")
+# What stands in for Logstash and Filebeat in images of their names.
+STAND_INS_MODULE = Module("stand-ins")
 JAEGER_OPERATOR_MODULE = Module("jaeger-operator")
 JAEGER_MODULE = Module("jaeger")
 ACTIONLINT_MODULE = Module("actionlint", ldflags=_assign({"github.com/rhysd/actionlint.version": "1.7.12"}))
@@ -218,6 +220,8 @@ LOCAL_PATH_PROVISIONER = _program(Group.LIVE, LOCAL_PATH_MODULE, "github.com/ran
 KUBE_ROUTER = _program(Group.LIVE, LIVE_MODULE, "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "2.1.0")
 COREDNS = _program(Group.LIVE, LIVE_MODULE, "./coredns", "1.14.7")
 PAUSE = _program(Group.LIVE, LIVE_MODULE, "./pause", "3.10")
+LOGSTASH = _program(Group.LIVE, STAND_INS_MODULE, "./logstash", "1")
+FILEBEAT = _program(Group.LIVE, STAND_INS_MODULE, "./filebeat", "1")
 
 # In the order in which they are built: while the small first one compiles, what the large ones need is fetched.
 PROGRAMS = (
@@ -243,6 +247,8 @@ PROGRAMS = (
     COREDNS,
     PAUSE,
     LOCAL_PATH_PROVISIONER,
+    LOGSTASH,
+    FILEBEAT,
     ALERTMANAGER,
     AMTOOL,
     JAEGER_COLLECTOR,

@@ -97,11 +97,14 @@ def _preview(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool) -
 
 
 def down(sandbox: Sandbox) -> int:
-    """Destroy every stack on the sandbox, then remove it with all its processes and files. Returns 0."""
+    """Destroy every stack on the sandbox, then remove it with all its processes and files. Returns 0.
+
+    Those of a live cluster go with it: to be destroyed there takes minutes, for Kubernetes waits for the pods.
+    """
     if not sandbox.directory.exists():
         print("There is no sandbox.")
         return 0
-    if clusters.is_running(sandbox):
+    if clusters.is_running(sandbox) and not clusters.is_live(sandbox):
         for stack in _stacks(sandbox):
             if _has_resources(sandbox, stack):
                 variables = os.environ | environment(sandbox, stack)

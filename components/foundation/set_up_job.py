@@ -8,6 +8,9 @@ from pulumi_kubernetes import batch
 
 from .metadata import metadata
 
+# renovate: datasource=docker depName=python
+IMAGE = "python:3.13.9-slim"
+
 
 def set_up_job(
     resource_name: str,

@@ -13,13 +13,11 @@ from ..elastic.connection import ElasticsearchConnection, ca_secret
 from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, RESTRICTED
-from ..foundation.set_up_job import set_up_job
+from ..foundation.set_up_job import IMAGE, set_up_job
 from .kibana import CA_SECRET as KIBANA_CA_SECRET
 from .kibana import url as kibana_url
 
 NAME = "log-index"
-# renovate: datasource=docker depName=python
-IMAGE = "python:3.13.9-slim"
 
 _INDEX = Path(__file__).parent / "index"
 _SAVED_OBJECTS = Path(__file__).parent.parent.parent / "dashboards" / "kibana"

@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import apiextensions, core, rbac
 
+from ..elastic.awaited import awaited
 from ..elastic.connection import ElasticsearchConnection
 from ..foundation.certificate import self_signed
 from ..foundation.metadata import metadata
@@ -44,7 +45,7 @@ class JaegerArgs:
         settings: its size.
         sample_ratio: the share of requests that whoever asks Jaeger how to sample is told to trace.
         elasticsearch: the one that holds the spans.
-        storage: what must be up before Jaeger itself; its operator need not wait for that.
+        storage: that Elasticsearch's component. Jaeger's operator need not wait for it.
     """
 
     placement: Placement
@@ -77,6 +78,13 @@ class Jaeger(pulumi.ComponentResource):
             string_data={"ES_USERNAME": args.elasticsearch.username, "ES_PASSWORD": args.elasticsearch.password},
             opts=pulumi.ResourceOptions(parent=self),
         )
+        # Collector and query end where their storage does not answer.
+        storage = awaited(
+            args.elasticsearch,
+            args.placement,
+            "jaeger",
+            pulumi.ResourceOptions(parent=self, depends_on=[args.storage]),
+        )
         jaeger_spec = spec(args.settings, args.sample_ratio, args.elasticsearch)
         custom_resource = apiextensions.CustomResource(
             NAME,
@@ -93,7 +101,7 @@ class Jaeger(pulumi.ComponentResource):
                 },
             ),
             spec=jaeger_spec,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, args.storage]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, storage]),
         )
         # The operator says Running as soon as a Deployment has as many ready pods as pods, of which a new one has none
         # (waitForStability in pkg/controller/jaeger/deployment.go).

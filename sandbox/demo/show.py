@@ -1,4 +1,4 @@
-"""`make demo`: alerts of a stack that is up, from a fault to the mail, on the addresses that the table shows."""
+"""`make demo`: alerts of a stack that is up, from a fault to the mail, with its own configuration."""
 
 import base64
 import textwrap
@@ -16,7 +16,7 @@ from components.settings import read_file
 from operations import render
 from sandbox import preflight
 from sandbox.build import ensure
-from sandbox.cluster import is_running
+from sandbox.clusters import is_live, is_running
 from sandbox.demo.application import running as application
 from sandbox.demo.faults import FAULTS
 from sandbox.demo.loopback import Ports
@@ -26,6 +26,8 @@ from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.processes import SandboxError
 
 PORTS = Ports(prometheus=prometheus.PORT, alertmanager=alertmanager.PORT, exporters=29090, smtp=29025, webhooks=29080)
+# On a live cluster the stack's own answer there.
+PORTS_BESIDE = PORTS._replace(prometheus=29091, alertmanager=29093)
 APPLICATION_PORTS = application.Ports(redis=29379, backend=29000, backend_metrics=29001, worker_metrics=29002)
 T = TypeVar("T")
 # A demo that nobody ends ends itself.
@@ -49,18 +51,19 @@ def demo(sandbox: Sandbox, stack: str, fault: str | None, speed: float) -> int:
     """
     if not is_running(sandbox):
         raise SandboxError("there is no sandbox: run make up first")
-    ports = PORTS._asdict() | APPLICATION_PORTS._asdict()
-    if lacks := [*preflight.check(ports, need_build=False), *preflight.redis()]:
+    ports = PORTS_BESIDE if is_live(sandbox) else PORTS
+    wanted = ports._asdict() | APPLICATION_PORTS._asdict()
+    if lacks := [*preflight.check(wanted, need_build=False), *preflight.redis()]:
         raise SandboxError("the demo cannot start:\n" + "\n".join(f"  - {line}" for line in lacks))
     files, password = configuration(sandbox)
     namespace = read_file(CHECKOUT / f"Pulumi.{stack}.yaml").application.namespace
     ensure(PROGRAMS)
     folder = sandbox.directory / "demo"
     mangakai = Mangakai(folder / "mangakai", APPLICATION_PORTS, namespace)
-    with Watch(files, folder, PORTS, namespace, password, speed, mangakai) as watch:
+    with Watch(files, folder, ports, namespace, password, speed, mangakai) as watch:
         print(
-            f"Prometheus answers on http://localhost:{PORTS.prometheus}, Alertmanager (its API) on "
-            f"http://localhost:{PORTS.alertmanager}, with the stack's own configuration.\n"
+            f"Prometheus answers on http://localhost:{ports.prometheus}, Alertmanager (its API) on "
+            f"http://localhost:{ports.alertmanager}, with the stack's own configuration.\n"
             f"A small MangakAI of FastAPI, Celery and Redis answers on http://localhost:{APPLICATION_PORTS.backend}; "
             f"the exporters, mail, Slack and heartbeat service are simulated, all on 127.0.0.1. "
             f"Speed {speed:g}: every duration but an expression's own is divided by it.\n"

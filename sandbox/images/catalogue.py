@@ -1,13 +1,13 @@
 """All images of a live cluster, and their archives."""
 
-from sandbox.images import go_programs
+from sandbox.images import elasticsearch, go_programs, python, stand_in_images
 from sandbox.images.oci import Image
 from sandbox.progress import Progress
 
 
 def images() -> list[Image]:
     """Return every image that the stacks run, and what the cluster itself runs."""
-    return [*go_programs.images()]
+    return [*go_programs.images(), python.image(), *elasticsearch.images(), *stand_in_images.images()]
 
 
 def ensure() -> list[Image]:

@@ -7,9 +7,8 @@ import subprocess
 from typing import Any
 
 from components.elastic import exporter
-from components.foundation import backup_target
+from components.foundation import backup_target, set_up_job
 from components.foundation.chart_pins import PINS
-from components.logs import log_index
 from components.metrics import config_reloader
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
@@ -77,7 +76,7 @@ def test_what_is_seen_is_what_is_pinned() -> None:
         assert (pin["datasource"], pin["currentValue"], pin["registryUrl"]) == ("helm", chart.version, chart.repository)
     images = {
         ("components/metrics/config_reloader.py", config_reloader.IMAGE),
-        ("components/logs/log_index.py", log_index.IMAGE),
+        ("components/foundation/set_up_job.py", set_up_job.IMAGE),
         ("components/elastic/exporter.py", exporter.IMAGE),
         ("components/foundation/backup_target.py", backup_target.IMAGE),
         ("components/foundation/backup_target.py", backup_target._RESTIC_IMAGE),

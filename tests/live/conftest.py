@@ -1,0 +1,123 @@
+"""A live cluster of the tests' own, and the project on it."""
+
+import json
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import urllib3
+from kubernetes import config
+from urllib3.exceptions import HTTPError
+
+from sandbox import clusters, stand_ins
+from sandbox.layout import Sandbox, ports_from
+from sandbox.live import machine
+from tests.sandbox.conftest import CANARIES, Api, Project, changes, copy_project
+
+FIRST_PORT = 28843
+UP_SECONDS = 900
+# What a changed object takes to reach a running program: the kubelet looks at each ConfigMap and Secret once a minute.
+REACHES_SECONDS = 120
+SECRETS = CANARIES
+_POOL = urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The program on a live cluster that is removed in the end, without a trace; nothing is up yet."""
+    if lacks := machine.check():
+        pytest.skip("; ".join(lacks))
+    directory = tmp_path_factory.mktemp("live")
+    sandbox = Sandbox(directory / "sandbox", ports_from(FIRST_PORT))
+    folder = directory / "project"
+    copy_project(folder)
+    try:
+        began = time.monotonic()
+        clusters.start(sandbox, want_live=True)
+        print(f"\nthe cluster: {time.monotonic() - began:.0f} s")
+        stand_ins.pack(sandbox.directory / "charts")
+        yield Project(sandbox, folder)
+    finally:
+        if sandbox.directory.exists():
+            clusters.remove(sandbox)
+
+
+@pytest.fixture(scope="session")
+def api(project: Project) -> Api:
+    """The cluster's API server."""
+    return Api(config.new_client_from_config(str(project.sandbox.kubeconfig)))  # type: ignore[no-untyped-call]
+
+
+def bring_up(project: Project, stack: str) -> dict[str, int]:
+    """Bring a stack up whose pods must become ready, and return what the engine did."""
+    began = time.monotonic()
+    done = changes(project.pulumi(stack, "up", "--yes", "--skip-preview", timeout=UP_SECONDS))
+    print(f"\nup of {stack}: {time.monotonic() - began:.0f} s, {done}")
+    return done
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an HTTP server answered."""
+
+    status: int
+    text: str
+
+    @property
+    def document(self) -> Any:
+        """The body, which is JSON."""
+        return json.loads(self.text)
+
+
+def ask(
+    url: str, login: tuple[str, str] | None = None, body: object = None, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """Ask a server of the cluster, through 127.0.0.1; its certificate is not looked at."""
+    sent = {**(headers or {}), **(urllib3.make_headers(basic_auth=":".join(login)) if login else {})}
+    method = "GET" if body is None else "POST"
+    answer = _POOL.request(method, url, json=body, headers=sent, timeout=30, retries=False)
+    return Answer(answer.status, answer.data.decode())
+
+
+def until(look: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Look until there is something, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := _looked(look)):
+        assert time.monotonic() < deadline, f"{what}: not in {seconds:.0f} s"
+        time.sleep(1)
+    return found
+
+
+def _looked(look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except (OSError, HTTPError):
+        return None
+
+
+def pods(api: Api, *namespaces: str) -> list[dict[str, Any]]:
+    """Return the pods of these namespaces, those of the stack if none is given."""
+    spaces = namespaces or ("monitoring", "monitoring-agents")
+    return [pod for space in spaces for pod in api.get(f"/api/v1/namespaces/{space}/pods")["items"]]
+
+
+def unwell(pod: dict[str, Any]) -> str:
+    """Return what is not as it should be with a pod: not ready, restarted; "" if nothing is."""
+    status = pod["status"]
+    if status["phase"] == "Succeeded":
+        return ""
+    containers = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
+    restarted = [f"{one['name']} restarted {one['restartCount']} times" for one in containers if one["restartCount"]]
+    waiting = [f"{one['name']} not ready" for one in status.get("containerStatuses", []) if not one["ready"]]
+    return ", ".join([*restarted, *waiting] or ([] if status["phase"] == "Running" else [status["phase"]]))
+
+
+def query(base: str, expression: str, login: tuple[str, str] | None = None) -> list[dict[str, Any]]:
+    """Return what Prometheus answers to an expression, now."""
+    answer = ask(f"{base}/api/v1/query?{urllib.parse.urlencode({'query': expression})}", login)
+    assert answer.status == 200, answer.text
+    result: list[dict[str, Any]] = answer.document["data"]["result"]
+    return result
