@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from components.foundation import backup_target
-from components.logs import log_index
+from components.foundation import backup_target, set_up_job
 from sandbox.images import libraries
 from sandbox.images.oci import Image, Layer
 
@@ -106,7 +105,7 @@ def link(layer: Layer, found: Interpreter) -> None:
 
 
 def _references() -> set[str]:
-    return {backup_target.IMAGE, log_index.IMAGE}
+    return {backup_target.IMAGE, set_up_job.IMAGE}
 
 
 def _candidates(name: str) -> Iterator[str]:

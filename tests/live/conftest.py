@@ -1,6 +1,7 @@
 """A live cluster of the tests' own, and the project on it."""
 
 import json
+import subprocess
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,9 @@ from urllib3.exceptions import HTTPError
 
 from sandbox import clusters, stand_ins
 from sandbox.layout import Sandbox, ports_from
-from sandbox.live import machine
+from sandbox.live import cgroups, machine
+from sandbox.live.layout import Live
+from sandbox.program_pins import KUBECTL
 from tests.sandbox.conftest import CANARIES, Api, Project, changes, copy_project
 
 FIRST_PORT = 28843
@@ -22,7 +25,7 @@ UP_SECONDS = 900
 # What a changed object takes to reach a running program: the kubelet looks at each ConfigMap and Secret once a minute.
 REACHES_SECONDS = 120
 SECRETS = CANARIES
-_POOL = urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False)
+_POOL = urllib3.PoolManager()
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +44,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         stand_ins.pack(sandbox.directory / "charts")
         yield Project(sandbox, folder)
     finally:
-        if sandbox.directory.exists():
-            clusters.remove(sandbox)
+        remove(sandbox)
+
+
+def remove(sandbox: Sandbox) -> None:
+    """Remove the cluster, and see that nothing of it is left on this machine."""
+    if not sandbox.directory.exists():
+        return
+    group = Live(sandbox).cgroup
+    clusters.remove(sandbox)
+    assert not sandbox.directory.exists()
+    assert [mount for mount, _ in cgroups.hierarchies() if (mount / group).exists()] == []
+    assert str(sandbox.directory) not in Path("/proc/self/mounts").read_text()
+    commands = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
+    assert [command for command in commands if str(sandbox.directory).encode() in command] == []
+
+
+def execute(project: Project, pod: str, *command: str, namespace: str = "monitoring") -> str:
+    """Run a command in a pod's first container, and return what it printed."""
+    kubectl = [str(KUBECTL.path), f"--kubeconfig={project.sandbox.kubeconfig}", "-n", namespace, "exec", pod, "--"]
+    done = subprocess.run([*kubectl, *command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -73,12 +96,16 @@ class Answer:
 
 
 def ask(
-    url: str, login: tuple[str, str] | None = None, body: object = None, headers: Mapping[str, str] | None = None
+    url: str,
+    login: tuple[str, str] | None = None,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    pool: urllib3.PoolManager = _POOL,
 ) -> Answer:
-    """Ask a server of the cluster, through 127.0.0.1; its certificate is not looked at."""
+    """Ask a server of the cluster, through 127.0.0.1; `pool` has the authority that it is known by."""
     sent = {**(headers or {}), **(urllib3.make_headers(basic_auth=":".join(login)) if login else {})}
     method = "GET" if body is None else "POST"
-    answer = _POOL.request(method, url, json=body, headers=sent, timeout=30, retries=False)
+    answer = pool.request(method, url, json=body, headers=sent, timeout=30, retries=False)
     return Answer(answer.status, answer.data.decode())
 
 

@@ -1,14 +1,19 @@
 """The stack `local` in containers that run: what people and alerts depend on, asked from outside."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+import urllib3
 
+from components.foundation.set_up_job import IMAGE
 from tests.catalogue import queries
-from tests.live.conftest import REACHES_SECONDS, SECRETS, ask, bring_up, pods, query, until, unwell
+from tests.live.conftest import REACHES_SECONDS, SECRETS, ask, bring_up, execute, pods, query, until, unwell
 from tests.offline import ROOT
 from tests.sandbox.conftest import Api, Project
 
@@ -42,6 +47,12 @@ def elastic(api: Api) -> tuple[str, str]:
     return ("elastic", api.secret("mangakai-logs-es-elastic-user")["elastic"])
 
 
+def as_kibana(api: Api) -> urllib3.PoolManager:
+    """Return connections to who is called Kibana by the authority of Elastic's operator."""
+    authority = api.secret("kibana-kb-http-certs-public")["ca.crt"]
+    return urllib3.PoolManager(ca_cert_data=authority, assert_hostname="kibana-kb-http.monitoring.svc")
+
+
 def test_each_url_answers_and_those_with_a_login_ask_for_it(api: Api) -> None:
     assert ask(f"{PROMETHEUS}/-/ready").status == 200
     assert ask(f"{ALERTMANAGER}/-/ready").status == 200
@@ -49,8 +60,10 @@ def test_each_url_answers_and_those_with_a_login_ask_for_it(api: Api) -> None:
     assert ask(f"{GRAFANA}/api/search").status == 401
     assert ask(f"{GRAFANA}/api/search", ("admin", "wrong")).status == 401
     assert ask(f"{GRAFANA}/api/search", ADMIN).status == 200
-    assert ask(f"{KIBANA}/api/status").status == 401
-    assert ask(f"{KIBANA}/api/status", elastic(api)).status == 200
+    kibana = as_kibana(api)
+    assert ask(f"{KIBANA}/api/status", pool=kibana).status == 401
+    assert ask(f"{KIBANA}/api/status", ("elastic", "wrong"), pool=kibana).status == 401
+    assert ask(f"{KIBANA}/api/status", elastic(api), pool=kibana).status == 200
 
 
 def test_grafana_shows_each_dashboard_and_reaches_each_datasource() -> None:
@@ -127,3 +140,129 @@ def test_a_changed_rule_and_dashboard_reach_the_programs_without_a_restart(proje
             file.write_text(text)
         bring_up(project, "local")
     assert {pod["metadata"]["name"]: why for pod in pods(api) if (why := unwell(pod))} == {}
+
+
+@pytest.fixture(scope="module")
+def application(api: Api) -> str:
+    """A pod in the application's namespace, whose first process logs one line a second, in the guide's form."""
+    program = """
+import logging, sys, time
+form = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+logging.basicConfig(format=form, level="INFO", stream=sys.stdout)
+number = 0
+while True:
+    number += 1
+    logging.getLogger("mangakai").info("canary %d", number)
+    time.sleep(1)
+"""
+    container = {"name": "backend", "image": IMAGE, "command": ["python", "-c", program]}
+    pod: Any = {
+        "metadata": {"name": "canary", "labels": {"app": "mangakai-backend"}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
+    }
+    api.core.create_namespaced_pod("mangakai-prod", pod)
+    until(lambda: not unwell(api.get("/api/v1/namespaces/mangakai-prod/pods/canary")), 60, "the application's pod")
+    return "canary"
+
+
+def documents(project: Project, api: Api, text: str) -> int:
+    """Return how many lines with this text are in the index of the logs."""
+    url = f"https://localhost:9200/mangakai-logs/_count?q=message:{text}"
+    login = ":".join(elastic(api))
+    answer = json.loads(execute(project, "mangakai-logs-es-default-0", "curl", "-sk", "-u", login, url))
+    return int(answer.get("count", 0))
+
+
+@pytest.mark.usefixtures("application")
+def test_a_line_of_a_container_is_found_in_elasticsearch(project: Project, api: Api) -> None:
+    began = time.monotonic()
+    until(lambda: documents(project, api, "canary"), 120, "a line in the index")
+    print(f"\nafter {time.monotonic() - began:.0f} s")
+
+
+TRACE = "5b8aa5a2d2c872e8321cf37308d69df2"
+SPAN = {
+    "traceId": TRACE,
+    "spanId": "051581bf3cb55c13",
+    "name": "draw",
+    "kind": 1,
+    "startTimeUnixNano": str(time.time_ns()),
+    "endTimeUnixNano": str(time.time_ns() + 10**9),
+}
+
+
+def send_trace(project: Project, pod: str, endpoint: str) -> None:
+    """Send a span to the endpoint that the stack gives, from a pod of the application."""
+    service = {"attributes": [{"key": "service.name", "value": {"stringValue": "mangakai-live"}}]}
+    body = json.dumps({"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [SPAN]}]}]})
+    program = f"""
+import urllib.request
+request = urllib.request.Request("{endpoint}/v1/traces", {body.encode()!r}, {{"Content-Type": "application/json"}})
+print(urllib.request.urlopen(request, timeout=10).status)
+"""
+    assert execute(project, pod, "python", "-c", program, namespace="mangakai-prod") == "200\n"
+
+
+def test_a_trace_sent_from_the_application_is_found(project: Project, application: str) -> None:
+    endpoint = json.loads(project.pulumi("local", "stack", "output", "--json").stdout)["otlpEndpoint"]
+    send_trace(project, application, endpoint)
+    until(lambda: ask(f"{JAEGER}/api/traces/{TRACE}").status == 200, 60, "the trace")
+    assert "mangakai-live" in ask(f"{JAEGER}/api/services").document["data"]
+
+
+@pytest.mark.parametrize("verb", ["drift", "troubleshoot"])
+def test_nothing_is_wrong_and_nothing_has_drifted(project: Project, verb: str) -> None:
+    command = [sys.executable, "-m", f"operations.{verb}", "--stack", "local"]
+    variables = project.environment("local")
+    done = subprocess.run(command, cwd=project.folder, env=variables, capture_output=True, text=True, check=False)
+    print(f"\n{done.stdout}")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Seconds; an Elasticsearch's hook waits 50 for who still asks it.
+GRACE, GRACE_OF_ELASTICSEARCH = 30, 90
+
+
+@pytest.mark.usefixtures("application")
+def test_every_pod_ends_when_it_is_told_to_and_comes_back_with_its_data(project: Project, api: Api) -> None:
+    matcher = {"name": "alertname", "value": "Canary", "isRegex": False}
+    now = time.time()
+    silence = {
+        "matchers": [matcher],
+        "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        "endsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 3600)),
+        "createdBy": "test",
+        "comment": "kept",
+    }
+    assert ask(f"{ALERTMANAGER}/api/v2/silences", body=silence).status == 200
+    scraped = query(PROMETHEUS, f"count(up) @ {now - 60:.0f}")
+    lines = documents(project, api, "canary")
+    assert scraped
+    assert lines
+
+    took = {}
+    for pod in pods(api):
+        if pod["status"]["phase"] == "Running":
+            metadata = pod["metadata"]
+            began = time.monotonic()
+            api.core.delete_namespaced_pod(metadata["name"], metadata["namespace"])
+            until(partial(_is_gone, api, metadata["uid"]), GRACE_OF_ELASTICSEARCH + 30, metadata["name"])
+            took[metadata["name"]] = time.monotonic() - began
+    print("\n" + "\n".join(f"{seconds:5.1f} s  {name}" for name, seconds in sorted(took.items())))
+    late = {
+        name: seconds
+        for name, seconds in took.items()
+        if seconds > (GRACE_OF_ELASTICSEARCH if "-es-" in name else GRACE)
+    }
+    assert late == {}
+
+    until(lambda: not any("not ready" in unwell(pod) for pod in pods(api)), 300, "every pod ready again")
+    assert query(PROMETHEUS, f"count(up) @ {now - 60:.0f}")[0]["value"][1] == scraped[0]["value"][1]
+    assert "kept" in ask(f"{ALERTMANAGER}/api/v2/silences").text
+    assert documents(project, api, "canary") >= lines
+    assert ask(f"{JAEGER}/api/traces/{TRACE}").status == 200
+    until(lambda: ask(f"{GRAFANA}/api/search", ADMIN).status == 200, 60, "Grafana with the password that it had")
+
+
+def _is_gone(api: Api, uid: str) -> bool:
+    return all(pod["metadata"]["uid"] != uid for pod in pods(api))
