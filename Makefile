@@ -76,6 +76,7 @@ check: .venv/development ## format, lint, types, generated documents, shell and 
 test: .venv/development ## every test, building and starting what they need
 	@$(IN_VENV) pytest -m 'not built' tests/unit tests/aws
 	@$(IN_VENV) sandbox.build engine cluster testing
+	@$(IN_VENV) sandbox.images
 	@$(IN_VENV) tests.logs.opensearch
 	@$(IN_VENV) pytest -m built
 

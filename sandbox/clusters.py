@@ -11,7 +11,7 @@ from sandbox.live import cluster as live
 from sandbox.live import machine
 from sandbox.live.layout import NODE, Live
 from sandbox.processes import SandboxError
-from sandbox.program_pins import Group, of_groups
+from sandbox.program_pins import Group, Program, of_groups
 
 
 class MachineError(Exception):
@@ -37,9 +37,10 @@ def start(sandbox: Sandbox, want_live: bool | None = None) -> None:
     """
     if want_live is None:
         want_live = is_live(sandbox)
-    elif sandbox.kubeconfig.exists() and want_live != is_live(sandbox):
-        there, other = ("live", "simulated") if is_live(sandbox) else ("simulated", "live")
-        raise SandboxError(f"the {there} cluster is there, and the {other} one would take its place: make down first")
+    elif want_live and sandbox.kwok.exists():
+        raise SandboxError("the simulated cluster is there, whose place the live one would take: make down first")
+    elif not want_live and is_live(sandbox):
+        raise SandboxError("the live cluster is there, whose place the simulated one would take: make down first")
     if want_live:
         _start_live(sandbox)
     else:
@@ -55,9 +56,9 @@ def remove(sandbox: Sandbox) -> None:
 
 
 def _start_simulated(sandbox: Sandbox) -> None:
-    groups = (Group.ENGINE, Group.CLUSTER)
-    _check_machine(sandbox, sandbox.ports._asdict(), groups, [])
-    ensure(of_groups(*groups))
+    programs = of_groups(Group.ENGINE, Group.CLUSTER)
+    _check_machine(sandbox, sandbox.ports._asdict(), programs, [])
+    ensure(programs)
     if simulated.start(sandbox):
         print(f"The cluster runs: 3 simulated nodes, API server {sandbox.server}")
     install(sandbox)
@@ -67,18 +68,18 @@ def _start_simulated(sandbox: Sandbox) -> None:
 def _start_live(sandbox: Sandbox) -> None:
     ports = {"the API server": sandbox.ports.api_server}
     ports |= {name: interface.port for name, interface in WEB_INTERFACES.items()}
-    groups = (Group.ENGINE, Group.CLUSTER, Group.LIVE)
-    _check_machine(sandbox, ports, groups, machine.check())
-    ensure(of_groups(*groups))
+    programs = [*of_groups(Group.ENGINE), *catalogue.programs()]
+    _check_machine(sandbox, ports, programs, [*machine.check(sandbox.directory), *catalogue.lacks()])
+    ensure(programs)
     images = catalogue.ensure()
     if live.start(sandbox, images):
         print(f"The cluster runs: node {NODE}, whose containers run, API server {sandbox.server}")
     install(sandbox)
 
 
-def _check_machine(sandbox: Sandbox, ports: dict[str, int], groups: tuple[Group, ...], lacks: list[str]) -> None:
+def _check_machine(sandbox: Sandbox, ports: dict[str, int], programs: list[Program], lacks: list[str]) -> None:
     """Raise MachineError if something is missing; the ports are the sandbox's own where it runs."""
     free = {} if processes.running(sandbox) else ports
-    lacks = [*lacks, *preflight.check(free, need_build=bool(missing(of_groups(*groups))))]
+    lacks = [*lacks, *preflight.check(free, need_build=bool(missing(programs)))]
     if lacks:
         raise MachineError("this machine is not ready:\n" + "\n".join(f"  - {line}" for line in lacks))

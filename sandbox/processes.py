@@ -14,9 +14,10 @@ PATIENCE_SECONDS = 15
 # Linux, where `ps` may be missing; elsewhere it is there.
 PROC = Path("/proc")
 # The names under which `running` lists those that are Python programs: who supervises the operators of a simulated
-# cluster, and who holds a live one.
+# cluster, who holds a live one, and the first process of that.
 OPERATORS = "sandbox.operators"
 LIVE_HOST = "sandbox.live.host"
+LIVE_NODE = "sandbox.live.node"
 
 
 class SandboxError(Exception):
@@ -43,7 +44,7 @@ def running(sandbox: Sandbox) -> dict[str, list[int]]:
             path = command.removeprefix(directory).partition(" ")[0]
             found.setdefault(path.rpartition("/")[2], []).append(pid)
             continue
-        for module in (OPERATORS, LIVE_HOST):
+        for module in (OPERATORS, LIVE_HOST, LIVE_NODE):
             if f"-m {module} {sandbox.directory} " in command:
                 found.setdefault(module, []).append(pid)
     return found
@@ -65,7 +66,10 @@ def _commands() -> Iterator[tuple[int, str]]:
 def stop(sandbox: Sandbox, *names: str) -> None:
     """Kill the programs of these names, all of the sandbox if none is given, and wait until they are gone.
 
-    They are killed at once: nothing that they hold outlives the sandbox. Raises SandboxError if one stays.
+    They are killed at once: nothing that they hold outlives the sandbox.
+
+    Raises:
+        SandboxError: one stays, or belongs to another user.
     """
 
     def remaining() -> list[int]:
@@ -76,6 +80,10 @@ def stop(sandbox: Sandbox, *names: str) -> None:
         if time.monotonic() > deadline:
             raise SandboxError(f"the processes {pids} of the sandbox do not end; end them by hand: kill -9 …")
         for pid in pids:
-            with suppress(ProcessLookupError):
+            try:
                 os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            except PermissionError as error:
+                raise SandboxError("the processes of the sandbox are root's: run the same as root") from error
         time.sleep(0.05)

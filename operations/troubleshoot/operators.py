@@ -15,7 +15,7 @@ KINDS = {
 _CAUSES = {
     "red": "data or pods are missing: a node is down, or its volume is full",
     "yellow": "it works with less than it wants: copies of shards or pods are missing",
-    "unknown": "its operator gets no answer from it: it is starting, or does not run (on the sandbox: always)",
+    "unknown": "its operator gets no answer from it: it is starting, or nothing runs there (make up: always)",
 }
 
 

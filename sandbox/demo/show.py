@@ -50,7 +50,7 @@ def demo(sandbox: Sandbox, stack: str, fault: str | None, speed: float) -> int:
         SandboxError: nothing is up, a port is taken, or a program does not start.
     """
     if not is_running(sandbox):
-        raise SandboxError("there is no sandbox: run make up first")
+        raise SandboxError("there is no sandbox: run make up or make live first")
     ports = PORTS_BESIDE if is_live(sandbox) else PORTS
     wanted = ports._asdict() | APPLICATION_PORTS._asdict()
     if lacks := [*preflight.check(wanted, need_build=False), *preflight.redis()]:
@@ -86,7 +86,7 @@ def configuration(sandbox: Sandbox) -> tuple[dict[str, str], str]:
             files |= render.of_config_map(name, api.read_namespaced_config_map(name, MONITORING).data or {})
         secret = api.read_namespaced_secret(ALERTMANAGER_NOTIFICATIONS, MONITORING).data or {}
     except client.ApiException as error:
-        raise SandboxError(f"no stack is up on the sandbox ({error.reason}): run make up first") from error
+        raise SandboxError(f"no stack is up on the sandbox ({error.reason}): run make up or make live first") from error
     return files, base64.b64decode(secret[SMTP_AUTH_PASSWORD]).decode()
 
 

@@ -26,6 +26,22 @@ from sandbox.program_pins import (
     Program,
 )
 
+PROGRAMS = (
+    PROMETHEUS,
+    ALERTMANAGER,
+    CONFIG_RELOADER,
+    KUBE_STATE_METRICS,
+    NODE_EXPORTER,
+    ECK_OPERATOR,
+    JAEGER_OPERATOR,
+    JAEGER_COLLECTOR,
+    JAEGER_QUERY,
+    JAEGER_INDEX_CLEANER,
+    ELASTICSEARCH_EXPORTER,
+    RESTIC,
+    COREDNS,
+    PAUSE,
+)
 SHELL = ("sh", "cat", "cp", "id", "ls", "sleep", "wget")
 
 
@@ -95,7 +111,7 @@ def images() -> list[Image]:
         _image(
             JAEGER_INDEX_CLEANER,
             "docker.io/jaegertracing/jaeger-es-index-cleaner",
-            "/go/bin/es-index-cleaner",
+            "/go/bin/es-index-cleaner-linux",
             user="10001",
             prefix="",
         ),
@@ -107,7 +123,7 @@ def images() -> list[Image]:
             busybox=True,
         ),
         _image(RESTIC, "docker.io/restic/restic", "/usr/bin/restic", busybox=True, prefix=""),
-        _image(COREDNS, "registry.k8s.io/coredns/coredns", "/coredns"),
+        _image(COREDNS, "registry.k8s.io/coredns/coredns", "/coredns", user="65532:65532", workdir="/"),
         Image(
             names=(f"registry.k8s.io/pause:{PAUSE.version}",),
             content=(str(PAUSE.path.relative_to(cache())),),

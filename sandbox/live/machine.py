@@ -26,6 +26,9 @@ PROGRAMS = {
 FILES = {BUSYBOX: "busybox-static", Path(CNI_PLUGINS, "bridge"): "containernetworking-plugins"}
 # CAP_SYS_ADMIN, CAP_NET_ADMIN: linux/capability.h. A container's root lacks them unless it is privileged.
 CAPABILITIES = 1 << 21 | 1 << 12
+MOUNTS = Path("/proc/self/mounts")
+# What the node mounts over with contents of its own.
+HIDDEN = ("/run", "/var/lib", "/var/log")
 # What a network of its own needs of the kernel, tried in one, and the module that has it.
 KERNEL = {
     "a bridge": (["ip", "link", "add", "try0", "type", "bridge"], "bridge"),
@@ -39,13 +42,13 @@ KERNEL = {
 }
 
 
-def check() -> list[str]:
-    """Return what is missing, a line each with its remedy; empty if nothing is."""
+def check(directory: Path) -> list[str]:
+    """Return what is missing for a cluster in `directory`, a line each with its remedy; empty if nothing is."""
     if sys.platform != "linux":
         return ["containers run on Linux only; on another system use kind (docs/kind.md), or make up"]
     if os.geteuid() != 0 or not _has_capabilities():
-        return ["root with CAP_SYS_ADMIN and CAP_NET_ADMIN is needed; run it as root: sudo make live, or use make up"]
-    return [*_packages(), *_kernel()]
+        return ["root with CAP_SYS_ADMIN and CAP_NET_ADMIN is needed: run the same as root, or use make up"]
+    return [*_packages(), *_kernel(), *_place(directory)]
 
 
 def _has_capabilities() -> bool:
@@ -62,12 +65,24 @@ def _packages() -> Iterator[str]:
         yield f"programs that run containers are missing; install them: apt-get install --no-install-recommends {names}"
 
 
+def _place(directory: Path) -> Iterator[str]:
+    """Yield what is wrong with the folder: the node mounts overlays whose files lie in it."""
+    path = directory.resolve()
+    hidden = [folder for folder in HIDDEN if path.is_relative_to(folder)]
+    if hidden:
+        yield f"the checkout lies below {hidden[0]}, which the node mounts anew: move it elsewhere"
+    mounts = [line.split() for line in MOUNTS.read_text().splitlines()]
+    mount = max((fields for fields in mounts if path.is_relative_to(fields[1])), key=lambda fields: len(fields[1]))
+    if mount[2] == "overlay":
+        yield f"{mount[1]} is an overlay, as in a container, on which no other one lies: use a folder on a disk"
+
+
 def _kernel() -> Iterator[str]:
     if "overlay" not in Path("/proc/filesystems").read_text().split():
         yield "the kernel lacks the file system overlay; load it: modprobe overlay"
     if not Path("/proc/sys/net/bridge").exists():
         yield "the kernel lacks netfilter on bridges; load it: modprobe br_netfilter"
-    if not any(line.split()[2] in ("cgroup", "cgroup2") for line in Path("/proc/self/mounts").read_text().splitlines()):
+    if not any(line.split()[2] in ("cgroup", "cgroup2") for line in MOUNTS.read_text().splitlines()):
         yield "no control groups are mounted; mount them: mount -t cgroup2 none /sys/fs/cgroup"
     for what, (command, module) in KERNEL.items():
         if shutil.which(command[0]) and not _works(command):

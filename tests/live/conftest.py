@@ -32,9 +32,9 @@ _POOL = urllib3.PoolManager()
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The program on a live cluster that is removed in the end, without a trace; nothing is up yet."""
-    if lacks := machine.check():
-        pytest.skip("; ".join(lacks))
     directory = tmp_path_factory.mktemp("live")
+    if lacks := machine.check(directory):
+        pytest.skip("; ".join(lacks))
     sandbox = Sandbox(directory / "sandbox", ports_from(FIRST_PORT))
     folder = directory / "project"
     copy_project(folder)

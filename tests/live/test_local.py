@@ -160,7 +160,7 @@ def application(api: Api) -> str:
     """A pod in the application's namespace, whose first process logs one line a second, in the guide's form."""
     program = """
 import logging, sys, time
-form = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+form = "%(asctime)s %(levelname)s [%(name)s] %(message)s"
 logging.basicConfig(format=form, level="INFO", stream=sys.stdout)
 number = 0
 while True:

@@ -85,7 +85,11 @@ def test_production_is_approved_and_previewed_again_just_before() -> None:
 
 def test_ci_elsewhere_runs_the_same_verbs() -> None:
     here = re.findall(r"^make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
-    assert re.findall(r"- run: make ([a-z-]+)", FILES[TEST]) == here == ["check", "test"]
+    assert (
+        re.findall(r"- run: (?:sudo env .+ )?make ([a-z-]+)$", FILES[TEST], flags=re.MULTILINE)
+        == here
+        == ["check", "test"]
+    )
 
 
 def test_pulumi_is_the_one_that_is_tested() -> None:
