@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,24 +14,7 @@ from ..foundation.set_up_job import IMAGE, set_up_job
 from .connection import ElasticsearchConnection
 
 _CA = "/certificates"
-# A request a second, by the user that comes after it; what it waits for is in the pod's log.
-_PROGRAM = """
-import base64, os, ssl, time, urllib.request
-login = base64.b64encode(os.environ["LOGIN"].encode()).decode()
-request = urllib.request.Request(os.environ["URL"], headers={"Authorization": "Basic " + login})
-context = ssl.create_default_context(cafile=os.environ["CA"])
-said = ""
-while True:
-    try:
-        urllib.request.urlopen(request, timeout=10, context=context).close()
-        break
-    except OSError as error:
-        if str(error) != said:
-            said = str(error)
-            print("waiting:", said, flush=True)
-        time.sleep(1)
-print("it answers")
-"""
+PROGRAM = Path(__file__).with_name("until_answered.py").read_text()
 
 
 def awaited(
@@ -63,7 +47,7 @@ def _container(connection: ElasticsearchConnection) -> dict[str, Any]:
     return {
         "name": "awaited",
         "image": IMAGE,
-        "command": ["python", "-c", _PROGRAM],
+        "command": ["python", "-c", PROGRAM],
         "env": [
             {"name": "URL", "value": connection.url},
             {"name": "CA", "value": f"{_CA}/ca.crt"},

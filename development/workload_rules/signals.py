@@ -17,6 +17,7 @@ from .templates import Container, Object
 ENDING: Mapping[str, str] = {
     "python -m backup *": "tests/backup_agent/test_stopping.py",
     "python */set_up.py": "tests/backup_agent/test_stopping.py",
+    'python -c """Wait until an Elasticsearch answers *': "tests/backup_agent/test_stopping.py",
 }
 _SHELLS = {"sh", "bash", "ash", "dash"}
 # Each is an init of its own: it passes the signal on to what it starts, which is not pid 1.

@@ -123,7 +123,8 @@ def images() -> list[Image]:
             busybox=True,
         ),
         _image(RESTIC, "docker.io/restic/restic", "/usr/bin/restic", busybox=True, prefix=""),
-        _image(COREDNS, "registry.k8s.io/coredns/coredns", "/coredns", user="65532:65532", workdir="/"),
+        # As root: the published one has another user, and a capability of the file, by which that one takes port 53.
+        _image(COREDNS, "registry.k8s.io/coredns/coredns", "/coredns", workdir="/"),
         Image(
             names=(f"registry.k8s.io/pause:{PAUSE.version}",),
             content=(str(PAUSE.path.relative_to(cache())),),

@@ -33,6 +33,7 @@ from backup_agent import __main__ as program
 from backup_agent.blocks import read
 from backup_agent.saved_by_restic import SavedByRestic
 from components.backups.agent_config_map import files as backup_files
+from components.elastic import awaited
 from components.logs.log_index import files as set_up_files
 from tests.backup_agent import first_process
 from tests.backup_agent.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
@@ -51,6 +52,7 @@ RUN_GRAFANA = "python -m backup run grafana"
 RUN_BACKUP = "python -m backup run alertmanager mangakai-logs mangakai-traces"
 SET_UP_BACKUP = "python -m backup set-up mangakai-logs mangakai-traces"
 SET_UP_LOGS = "python /set-up/set_up.py"
+AWAIT_ELASTICSEARCH = f"python -c {awaited.PROGRAM}"
 
 
 def commands(value: Any) -> Iterator[str]:
@@ -72,7 +74,7 @@ def test_these_are_the_programs_of_ours_that_run_in_pods(tmp_path: Path) -> None
     for stack in STACKS:
         for resource in run(stack, tmp_path).resources:
             found |= set(commands(list(resource.inputs.values())))
-    assert found == {RUN_PROMETHEUS, RUN_GRAFANA, RUN_BACKUP, SET_UP_BACKUP, SET_UP_LOGS}
+    assert found == {RUN_PROMETHEUS, RUN_GRAFANA, RUN_BACKUP, SET_UP_BACKUP, SET_UP_LOGS, AWAIT_ELASTICSEARCH}
 
 
 @dataclass
@@ -106,7 +108,7 @@ class Pods:
             "BACKUP_LISTEN": f"127.0.0.1:{METRICS_PORT}",
             **more,
         }
-        words = command.replace("/set-up/", f"{self.folder}/set-up/").split()
+        words = command.replace("/set-up/", f"{self.folder}/set-up/").split(maxsplit=2 if " -c " in command else -1)
         with first_process.started(words, environment, folder, host, dns) as process:
             yield process
 
@@ -152,6 +154,12 @@ def logs(tmp_path: Path, host: str) -> dict[str, str]:
     (tmp_path / "ca.crt").write_bytes(elastic.authority(tmp_path / "authority").pem)
     login = {"ELASTIC_USERNAME": "elastic", "ELASTIC_PASSWORD": "x", "RETENTION_DAYS": "14", "REPLICAS": "1"}
     return {"ELASTICSEARCH_URL": f"https://{host}", "KIBANA_URL": "https://x", "CA_FILE": f"{tmp_path}/ca.crt", **login}
+
+
+def waiting(tmp_path: Path, host: str) -> dict[str, str]:
+    """Return what the program reads that waits for an Elasticsearch."""
+    ca = logs(tmp_path, host)["CA_FILE"]
+    return {"URL": f"https://{host}", "CA": ca, "LOGIN": "jaeger:x"}
 
 
 # What each may be at when it is told to stop.
@@ -218,13 +226,22 @@ def test_the_set_up_of_logs_in_a_request_that_is_not_answered(pods: Pods, silent
         pod.stop(NOT_DONE)
 
 
+def test_waiting_for_elasticsearch_in_a_request_that_is_not_answered(pods: Pods, silent: int, tmp_path: Path) -> None:
+    with pods.pod(AWAIT_ELASTICSEARCH, "mangakai-traces-awaited-x", waiting(tmp_path, f"127.0.0.1:{silent}")) as pod:
+        pod.until(lambda: connected(pod, silent))
+        pod.stop(NOT_DONE)
+
+
 @pytest.mark.parametrize(
-    ("command", "status"), [(RUN_BACKUP, ASKED_TO_STOP), (SET_UP_BACKUP, NOT_DONE), (SET_UP_LOGS, NOT_DONE)]
+    ("command", "status"),
+    [(RUN_BACKUP, ASKED_TO_STOP), (SET_UP_BACKUP, NOT_DONE), (SET_UP_LOGS, NOT_DONE), (AWAIT_ELASTICSEARCH, NOT_DONE)],
 )
 def test_a_look_up_of_a_name_that_is_not_answered(pods: Pods, tmp_path: Path, command: str, status: int) -> None:
     """It has a network of its own here, so restic cannot reach a storage: the parts of the Deployment come in turn."""
     url = "http://mangakai-logs-es-http.monitoring.svc"
-    environment = {**logs(tmp_path, url.removeprefix("http://")), **elasticsearch(url), "ALERTMANAGER_URL": url}
+    host = url.removeprefix("http://")
+    environment = {**logs(tmp_path, host), **elasticsearch(url), "ALERTMANAGER_URL": url}
+    environment |= {"URL": f"https://{host}", "CA": f"{tmp_path}/ca.crt", "LOGIN": "jaeger:x"}
     environment["BACKUP_STORAGE"] = str(tmp_path / "bucket")
     with pods.pod(command, "x", environment, dns=False) as pod:
         pod.until(lambda: connected(pod, 53, "udp"))

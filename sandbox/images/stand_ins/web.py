@@ -6,22 +6,20 @@ import signal
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 from typing import NoReturn
-from urllib.parse import parse_qs, unquote, urlsplit
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request; `query` has the last value of each parameter."""
+    """A request, its path without what follows a question mark."""
 
     method: str
     path: str
-    query: Mapping[str, str]
     headers: Message
     body: bytes
 
@@ -42,7 +40,6 @@ class Answer:
     status: int
     content: object
     kind: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Respond = Callable[[Request], Answer]
@@ -87,10 +84,8 @@ def _handler(respond: Respond) -> type[BaseHTTPRequestHandler]:
         timeout = 60
 
         def _respond(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Request(self.command, unquote(parts.path), query, self.headers, body)
+            request = Request(self.command, self.path.partition("?")[0], self.headers, body)
             try:
                 answer = respond(request)
             except Exception as error:
@@ -103,14 +98,12 @@ def _handler(respond: Respond) -> type[BaseHTTPRequestHandler]:
         def _send(self, answer: Answer) -> None:
             content = answer.content if isinstance(answer.content, bytes) else json.dumps(answer.content).encode()
             self.send_response(answer.status)
-            for name, value in {"Content-Type": answer.kind, **answer.headers}.items():
-                self.send_header(name, value)
+            self.send_header("Content-Type", answer.kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
+            self.wfile.write(content)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _respond  # noqa: N815
+        do_GET = do_POST = _respond  # noqa: N815
 
         def handle(self) -> None:
             try:

@@ -2,166 +2,168 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log"
+	"maps"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
-const (
-	// What is sent at once.
-	batchEvents = 2048
-	// After so long nothing is added to an event of several lines.
-	lastLine = 5 * time.Second
-)
+// step is a parser or a processor: its settings by its name.
+type step map[string]map[string]any
 
-// event is one that is sent, and the place after it in its file.
-type event struct {
-	fields map[string]any
-	file   string
-	end    int64
+type input struct {
+	Type                string
+	Paths               []string
+	Parsers, Processors []step
+	Prospector          struct{ Scanner scanner }
 }
 
-// line is one of a file.
-type line struct {
-	text, stream, time string
-	end                int64
+type scanner struct {
+	Symlinks    bool
+	Fingerprint struct{ Length int64 }
 }
 
-// harvest returns what is new in the files of an input, beginning in each where the registry says, and batchEvents at
-// most. A file is known by its first bytes, so that it may be renamed; one that has not so many yet is not read.
-func harvest(i *input, registry map[string]int64) []event {
-	var events []event
-	seen := map[string]bool{}
-	for _, pattern := range i.Paths {
-		paths, _ := filepath.Glob(pattern)
-		for _, path := range paths {
-			status, err := os.Lstat(path)
-			if err != nil || status.Mode()&os.ModeSymlink != 0 && !i.Prospector.Scanner.Symlinks {
-				continue
-			}
-			found, key, err := i.file(path, registry)
-			if err != nil {
-				log.Printf("cannot read %s: %v", path, err)
-			}
-			if !seen[key] {
-				events = append(events, found...)
-			}
-			seen[key] = true
-			if len(events) >= batchEvents {
-				return events[:batchEvents]
+// publish sends what is new in all files.
+func (b *beat) publish() error {
+	for _, one := range b.Filebeat.Inputs {
+		if one.Type != "filestream" {
+			end("Error creating input", errors.New("No such input type exist: "+one.Type))
+		}
+		for _, pattern := range one.Paths {
+			files, _ := filepath.Glob(pattern)
+			for _, file := range files {
+				if err := b.ship(one, file); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	return events
+	return nil
 }
 
-// file returns the new events of a file, and the key by which the registry knows it.
-func (i *input) file(path string, registry map[string]int64) ([]event, string, error) {
+// ship sends the new lines of a file, if it is no link and has the bytes that Filebeat knows it by, and notes the place.
+func (b *beat) ship(one input, path string) error {
+	if _, err := os.Readlink(path); err == nil && !one.Prospector.Scanner.Symlinks {
+		return nil
+	}
 	file, err := os.Open(path)
-	if err != nil {
-		return nil, path, err
+	if _, told := b.places[path]; err != nil && !told {
+		log.Printf("cannot read %s: %v", path, err)
+		b.places[path] = 0
 	}
 	defer file.Close()
 	status, err := file.Stat()
+	if err != nil || status.Size() < cmp.Or(one.Prospector.Scanner.Fingerprint.Length, 1024) {
+		return nil
+	}
+	if b.places[path] > status.Size() {
+		b.places[path] = 0
+	}
+	text, err := io.ReadAll(io.NewSectionReader(file, b.places[path], 1<<20))
+	whole := text[:bytes.LastIndexByte(text, '\n')+1]
+	if len(whole) == 0 {
+		return err
+	}
+	about := map[string]any{"log": map[string]any{"file": map[string]any{"path": path}}}
+	for _, processor := range slices.Concat(one.Processors, b.Processors) {
+		for name, settings := range processor {
+			b.process(name, settings, path, about)
+		}
+	}
+	var batch []any
+	for line := range strings.Lines(string(whole)) {
+		event := maps.Clone(about)
+		event["@timestamp"], event["message"] = time.Now().UTC().Format(time.RFC3339Nano), strings.TrimSuffix(line, "\n")
+		// The runtime writes time, stream and flag before each line.
+		parts := strings.SplitN(fmt.Sprint(event["message"]), " ", 4)
+		if strings.Contains(fmt.Sprint(one.Parsers), "container") && len(parts) == 4 {
+			event["@timestamp"], event["stream"], event["message"] = parts[0], parts[1], parts[3]
+		}
+		batch = append(batch, event)
+	}
+	if err := b.send(batch); err != nil {
+		return err
+	}
+	log.Printf("%d events acknowledged", len(batch))
+	b.places[path] += int64(len(whole))
+	return b.write()
+}
+
+func (b *beat) write() error {
+	text, _ := json.Marshal(b.places)
+	return os.WriteFile(registry, text, 0o600)
+}
+
+// process runs a processor on what all events of a file have.
+func (b *beat) process(name string, settings map[string]any, path string, about map[string]any) {
+	switch name {
+	case "add_fields":
+		about[fmt.Sprint(settings["target"])] = settings["fields"]
+	case "add_kubernetes_metadata":
+		// <pod>_<namespace>_<container>-<id>.log
+		parts := append(strings.Split(filepath.Base(path), "_"), "")
+		if b.labels[path] == nil {
+			found, err := ask(fmt.Sprint(settings["host"]), parts[1], parts[0])
+			if err != nil {
+				log.Printf("Error discovering kubernetes pods: %v", err)
+				return
+			}
+			b.labels[path] = found
+		}
+		pod := map[string]any{"name": parts[0]}
+		about["kubernetes"] = map[string]any{"namespace": parts[1], "pod": pod, "labels": b.labels[path]}
+	case "copy_fields":
+		pairs, _ := settings["fields"].([]any)
+		for _, pair := range pairs {
+			pair, _ := pair.(map[string]any)
+			label := strings.TrimPrefix(fmt.Sprint(pair["from"]), "kubernetes.labels.")
+			if value := b.labels[path][label]; value != nil {
+				target, field, _ := strings.Cut(fmt.Sprint(pair["to"]), ".")
+				about[target] = map[string]any{field: value}
+			}
+		}
+	case "add_host_metadata":
+	default:
+		end("error initializing processors", errors.New("the processor action "+name+" does not exist"))
+	}
+}
+
+// ask returns the labels of a pod, which it lists as Filebeat lists all of its node: with its ServiceAccount.
+func ask(node, namespace, name string) (map[string]any, error) {
+	const account = "/var/run/secrets/kubernetes.io/serviceaccount"
+	// Of the system's authorities there are none in the image.
+	os.Setenv("SSL_CERT_FILE", account+"/ca.crt")
+	token, _ := os.ReadFile(account + "/token")
+	server := net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT"))
+	selector := fmt.Sprintf("spec.nodeName=%s,metadata.namespace=%s,metadata.name=%s", node, namespace, name)
+	r, _ := http.NewRequest("GET", "https://"+server+"/api/v1/pods?fieldSelector="+selector, nil)
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	answer, err := (&http.Client{Timeout: 10 * time.Second}).Do(r)
 	if err != nil {
-		return nil, path, err
+		return nil, err
 	}
-	first := make([]byte, i.Prospector.Scanner.Fingerprint.Length)
-	if _, err := io.ReadFull(file, first); err != nil {
-		return nil, path, nil
+	defer answer.Body.Close()
+	var list struct {
+		Message string
+		Items   []struct{ Metadata map[string]any }
 	}
-	sum := sha256.Sum256(first)
-	key := hex.EncodeToString(sum[:])
-	from := registry[key]
-	if from > status.Size() {
-		from = 0
+	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil || len(list.Items) != 1 {
+		return nil, fmt.Errorf("%s: %d pods named %s/%s: %s", answer.Status, len(list.Items), namespace, name, list.Message)
 	}
-	text := make([]byte, min(status.Size()-from, 16<<20))
-	if _, err := file.ReadAt(text, from); err != nil && err != io.EOF {
-		return nil, key, err
+	labels := map[string]any{}
+	found, _ := list.Items[0].Metadata["labels"].(map[string]any)
+	for key, value := range found {
+		labels[strings.ReplaceAll(key, ".", "_")] = value
 	}
-	quiet := time.Since(status.ModTime()) > lastLine
-	var events []event
-	for _, lines := range i.joined(i.lines(text, from), quiet) {
-		events = append(events, event{i.fields(lines, path), key, lines[len(lines)-1].end})
-	}
-	return events, key, nil
-}
-
-// lines returns the whole lines of a text, those of a container without the runtime's prefix and its own breaks.
-func (i *input) lines(text []byte, from int64) []line {
-	var lines []line
-	var begun line
-	for {
-		length := bytes.IndexByte(text, '\n')
-		if length < 0 {
-			return lines
-		}
-		raw := string(text[:length])
-		text, from = text[length+1:], from+int64(length)+1
-		if !i.container {
-			lines = append(lines, line{text: raw, end: from})
-			continue
-		}
-		parts := strings.SplitN(raw, " ", 4)
-		if len(parts) < 4 {
-			log.Printf("no line of a container: %.100q", raw)
-			continue
-		}
-		begun = line{begun.text + parts[3], parts[1], parts[0], from}
-		if !strings.HasPrefix(parts[2], "P") {
-			lines = append(lines, begun)
-			begun = line{}
-		}
-	}
-}
-
-// joined groups lines to events. The last event is left out while it may go on.
-func (i *input) joined(lines []line, quiet bool) [][]line {
-	var events [][]line
-	for _, one := range lines {
-		if i.begins != nil && len(events) > 0 && !i.begins.MatchString(one.text) {
-			events[len(events)-1] = append(events[len(events)-1], one)
-		} else {
-			events = append(events, []line{one})
-		}
-	}
-	if i.begins != nil && !quiet && len(events) > 0 {
-		events = events[:len(events)-1]
-	}
-	return events
-}
-
-func (i *input) fields(lines []line, path string) map[string]any {
-	texts := make([]string, len(lines))
-	for index, one := range lines {
-		texts[index] = one.text
-	}
-	message := strings.Join(texts, "\n")
-	about := map[string]any{"file": map[string]any{"path": path}}
-	var flags []string
-	if len(lines) > 1 {
-		flags = append(flags, "multiline")
-	}
-	if i.Limit > 0 && len(message) > i.Limit {
-		message, flags = message[:i.Limit], append(flags, "truncated")
-	}
-	if flags != nil {
-		about["flags"] = flags
-	}
-	fields := map[string]any{
-		"@timestamp": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
-		"@metadata":  map[string]any{"beat": "filebeat", "type": "_doc"},
-		"message":    message,
-		"log":        about,
-	}
-	if lines[0].stream != "" {
-		fields["@timestamp"], fields["stream"] = lines[0].time, lines[0].stream
-	}
-	return fields
+	return labels, nil
 }

@@ -1,67 +1,65 @@
-// A stand-in for Logstash, in what ECK, a kubelet, Filebeat and Elasticsearch see of it: its settings and pipelines, the
-// volume with its queues, the Beats input with mutual TLS, the outputs with their logins, and the API with TLS.
+// A stand-in for Logstash, in what ECK, a kubelet, Filebeat, Elasticsearch and Alertmanager see of it: its settings and
+// pipelines, the volume, the Beats input with mutual TLS, the outputs with their logins, and the API with TLS.
 //
 // As Logstash does, it ends over settings, pipelines.yml and a volume that it cannot use, and lives on with the API over a
-// pipeline that it cannot run, which it tries again every three seconds. Filters do not run: event.go says what does.
+// pipeline that it cannot run. No filter runs: an event goes on as Filebeat sent it, to every output elasticsearch, and is
+// told to every output http if its line has the word ERROR. What is not written is not acknowledged, and comes again.
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
-	"sync"
+	"slices"
 	"syscall"
-	"time"
 
+	"github.com/elastic/go-lumber/lj"
+	lumber "github.com/elastic/go-lumber/server/v2"
 	"go.yaml.in/yaml/v3"
 )
 
-const (
-	home        = "/usr/share/logstash"
-	reloadEvery = 3 * time.Second
-	// Of access(2).
-	readable, writable = 4, 2
-)
+const home = "/usr/share/logstash"
 
-// agent runs the pipelines of pipelines.yml, and others when that changes.
-type agent struct {
-	data     string
-	mutex    sync.Mutex
-	running  map[string]*pipeline
-	problems string
+type settings struct {
+	API struct {
+		HTTP struct{ Host string }
+		SSL  struct{ Keystore struct{ Path string } }
+	}
+}
+
+// pipelines are all that run, as one: what comes from Filebeat, and what its events are given to.
+type pipelines struct {
+	batches chan *lj.Batch
+	outputs []func([]event)
 }
 
 func main() {
 	log.SetFlags(log.LstdFlags | log.LUTC)
-	settings, err := readSettings(filepath.Join(home, "config", "logstash.yml"))
-	if err != nil {
-		fail("ERROR: Failed to load settings file from \"path.settings\". Aborting... exception=>%v", err)
+	var s settings
+	read("logstash.yml", &s)
+	if err := os.WriteFile(filepath.Join(home, "data", "uuid"), nil, 0o644); err != nil {
+		fail("Your settings are invalid. Reason: Path \"path.data\" must be a writable directory. %v", err)
 	}
-	data := filepath.Join(home, "data")
-	if err := syscall.Access(data, writable); err != nil {
-		fail("Your settings are invalid. Reason: Path \"%s\" must be a writable directory. It is not writable.", data)
+	var entries []map[string]any
+	read("pipelines.yml", &entries)
+	running := &pipelines{batches: make(chan *lj.Batch)}
+	for _, entry := range entries {
+		if err := running.add(fmt.Sprint(entry["config.string"])); err != nil {
+			log.Printf("[ERROR][logstash.agent] Failed to execute action {:id=>%v, :message=>%v}", entry["pipeline.id"], err)
+		} else {
+			log.Printf("[INFO ][logstash.javapipeline][%v] Pipeline started", entry["pipeline.id"])
+		}
 	}
-	file := filepath.Join(home, "config", "pipelines.yml")
-	if _, err := readPipelines(file); err != nil {
-		fail("ERROR: Failed to read pipelines yaml file. Location: %s, Exception: %v", file, err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	a := &agent{data: data, running: map[string]*pipeline{}}
-	go func() { fail("the API ends: %v", a.serve(settings)) }()
-	for a.converge(file); pause(ctx, reloadEvery); a.converge(file) {
-	}
+	go running.pass()
+	go func() { fail("the API ends: %v", s.serve()) }()
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
+	<-ended
 	log.Print("[WARN ][logstash.runner] SIGTERM received. Shutting down.")
-	for id := range a.running {
-		a.end(id)
-	}
 }
 
 func fail(format string, values ...any) {
@@ -69,147 +67,76 @@ func fail(format string, values ...any) {
 	os.Exit(1)
 }
 
-// readSettings returns logstash.yml with the names of its settings dotted, however they are nested.
-func readSettings(file string) (map[string]any, error) {
-	text, err := os.ReadFile(file)
+func read(name string, into any) {
+	text, err := os.ReadFile(filepath.Join(home, "config", name))
+	if err == nil {
+		err = yaml.Unmarshal(text, into)
+	}
 	if err != nil {
-		return nil, err
-	}
-	var document map[string]any
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, err
-	}
-	flat := map[string]any{}
-	flatten(document, "", flat)
-	return flat, nil
-}
-
-func flatten(node map[string]any, prefix string, flat map[string]any) {
-	for key, value := range node {
-		if below, is := value.(map[string]any); is {
-			flatten(below, prefix+key+".", flat)
-		} else {
-			flat[prefix+key] = value
-		}
+		fail("ERROR: Failed to read %s. Aborting... exception=>%v", name, err)
 	}
 }
 
-func readPipelines(file string) ([]map[string]any, error) {
-	text, err := os.ReadFile(file)
+// add makes the inputs and outputs of a pipeline, or returns why Logstash would not run it.
+func (p *pipelines) add(text string) error {
+	plugins, err := parse(text)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var entries []map[string]any
-	if err := yaml.Unmarshal(text, &entries); err != nil {
-		return nil, err
-	}
-	if len(entries) == 0 {
-		return nil, errors.New("Pipelines YAML file is empty")
-	}
-	return entries, nil
-}
-
-// converge brings what runs in line with the file: a pipeline starts when it is new, has changed, or did not start before.
-func (a *agent) converge(file string) {
-	entries, err := readPipelines(file)
-	if err != nil {
-		a.tell(err.Error())
-		return
-	}
-	wanted := map[string]bool{}
-	var problems []string
-	for _, entry := range entries {
-		id, text := fmt.Sprint(entry["pipeline.id"]), fmt.Sprint(entry)
-		wanted[id] = true
-		if old := a.running[id]; old != nil && old.text == text {
-			continue
-		}
-		a.end(id)
-		p, err := newPipeline(id, entry, a.data)
+	// An input opens only where each output can be made.
+	for _, one := range slices.Backward(plugins) {
+		secured, err := one.secured()
 		if err != nil {
-			problems = append(problems, fmt.Sprintf("Failed to execute action {:id=>%s, :message=>%v}", id, err))
-			continue
+			return err
 		}
-		p.text, p.siblings = text, a.byAddress
-		a.mutex.Lock()
-		a.running[id] = p
-		a.mutex.Unlock()
-		p.run()
-	}
-	for id := range a.running {
-		if !wanted[id] {
-			a.end(id)
-		}
-	}
-	a.tell(strings.Join(problems, "\n"))
-}
-
-// tell logs what keeps pipelines from running, once.
-func (a *agent) tell(problems string) {
-	if problems != a.problems && problems != "" {
-		log.Printf("[ERROR][logstash.agent] %s", problems)
-	}
-	a.problems = problems
-}
-
-func (a *agent) byAddress(address string) *pipeline {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	for _, p := range a.running {
-		if p.address == address {
-			return p
+		switch one.section + " " + one.name {
+		case "input beats":
+			port := ":" + one.text("port")
+			if _, err := lumber.ListenAndServe(port, lumber.TLS(secured), lumber.Channel(p.batches)); err != nil {
+				return err
+			}
+		case "output elasticsearch":
+			p.outputs = append(p.outputs, newSender(one, secured).write)
+		case "output http":
+			p.outputs = append(p.outputs, newSender(one, secured).tell)
+		case "input pipeline", "output pipeline":
+		default:
+			if one.section != "filter" {
+				return fmt.Errorf("Couldn't find any %s plugin named '%s'. Are you sure this is correct?", one.section, one.name)
+			}
 		}
 	}
 	return nil
 }
 
-// end stops a pipeline, if it runs: what is not passed on by then stays in the queue.
-func (a *agent) end(id string) {
-	p := a.running[id]
-	if p == nil {
-		return
-	}
-	p.end()
-	a.mutex.Lock()
-	delete(a.running, id)
-	a.mutex.Unlock()
-}
-
-// serve answers as the API does.
-func (a *agent) serve(settings map[string]any) error {
-	address := fmt.Sprintf("%v:9600", settings["api.http.host"])
-	if settings["api.ssl.enabled"] != true {
-		return http.ListenAndServe(address, http.HandlerFunc(a.respond))
-	}
-	// Of certificate and key ECK makes the keystore, which it leaves beside them.
-	keystore := fmt.Sprint(settings["api.ssl.keystore.path"])
-	if err := syscall.Access(keystore, readable); err != nil {
-		return fmt.Errorf("the keystore %s: %w", keystore, err)
-	}
-	folder := filepath.Dir(keystore)
-	certificate, key := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
-	return http.ListenAndServeTLS(address, certificate, key, http.HandlerFunc(a.respond))
-}
-
-func (a *agent) respond(w http.ResponseWriter, r *http.Request) {
-	a.mutex.Lock()
-	pipelines := map[string]any{}
-	for id, p := range a.running {
-		pipelines[id] = map[string]any{
-			"events": map[string]int64{"in": p.in.Load(), "out": p.out.Load()},
-			"queue":  map[string]any{"type": "persisted", "queue_size_in_bytes": p.queue.size()},
+// pass gives what comes to each output, and acknowledges it.
+func (p *pipelines) pass() {
+	for batch := range p.batches {
+		var events []event
+		for _, one := range batch.Events {
+			if fields, is := one.(map[string]any); is {
+				delete(fields, "@metadata")
+				events = append(events, fields)
+			}
 		}
+		for _, output := range p.outputs {
+			output(events)
+		}
+		batch.ACK()
 	}
-	a.mutex.Unlock()
-	host, _ := os.Hostname()
-	answer := map[string]any{"host": host, "version": os.Getenv("LOGSTASH_VERSION"), "status": "green"}
-	w.Header().Set("Content-Type", "application/json")
-	switch strings.TrimSuffix(r.URL.Path, "/") {
-	case "":
-	case "/_node/stats", "/_node/stats/pipelines":
-		answer["pipelines"] = pipelines
-	default:
-		w.WriteHeader(http.StatusNotFound)
+}
+
+// serve answers as the API does. Of certificate and key ECK makes the keystore, which it leaves beside them.
+func (s *settings) serve() error {
+	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		host, _ := os.Hostname()
+		answer := map[string]string{"host": host, "version": os.Getenv("LOGSTASH_VERSION"), "status": "green"}
+		_ = json.NewEncoder(w).Encode(answer)
+	})
+	if _, err := os.ReadFile(s.API.SSL.Keystore.Path); err != nil {
+		return err
 	}
-	_ = json.NewEncoder(w).Encode(answer)
+	folder := filepath.Dir(s.API.SSL.Keystore.Path)
+	certificate, key := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
+	return http.ListenAndServeTLS(s.API.HTTP.Host+":9600", certificate, key, nil)
 }
