@@ -20,6 +20,7 @@ from sandbox.processes import SandboxError
 from sandbox.program_pins import PROVIDER
 from sandbox.stacks import prepare
 
+ANSWER_SECONDS = 120
 # What a real cluster has and the sandbox has not: an API server that reaches Services, and cert-manager.
 WITHOUT_WEBHOOKS: dict[str, dict[str, object]] = {
     "cluster": {"admissionWebhooks": False},
@@ -50,6 +51,8 @@ def up(sandbox: Sandbox, stack: str, charts: Path | None, as_json: bool, live: b
                 ["pulumi", "stack", "output", "--json"], cwd=CHECKOUT, env=variables, capture_output=True, check=True
             ).stdout
         )
+        if live:
+            table.wait(outputs["urls"], ANSWER_SECONDS)
         table.show(outputs["urls"], as_json)
         if not as_json:
             table.next_steps(stack, time.monotonic() - began, live)

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +18,13 @@ _LOGINS = {
     "otlp": "none: for programs in the cluster",
 }
 _LOCAL = {"localhost", "127.0.0.1"}
+
+
+def wait(urls: Mapping[str, str], seconds: float) -> None:
+    """Wait until each URL on this machine answers, or that long: pods start after `up` where their node did."""
+    deadline = time.monotonic() + seconds
+    while any(_answers(url) == "no" for url in urls.values()) and time.monotonic() < deadline:
+        time.sleep(1)
 
 
 def show(urls: Mapping[str, str], as_json: bool) -> None:
