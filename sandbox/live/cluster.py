@@ -72,7 +72,7 @@ def start(sandbox: Sandbox, images: Iterable[Image]) -> bool:
         certificates.write(live.certificates)
     certificates.write_kubeconfig(live.certificates, "admin", sandbox.server, sandbox.kubeconfig)
     with (live.logs / "host.log").open("ab") as log:
-        subprocess.Popen(
+        host = subprocess.Popen(
             [sys.executable, "-m", LIVE_HOST, str(sandbox.directory), str(sandbox.ports[0])],
             cwd=CHECKOUT,
             env=os.environ | {"TMPDIR": str(sandbox.temporary)},
@@ -81,10 +81,10 @@ def start(sandbox: Sandbox, images: Iterable[Image]) -> bool:
             stderr=log,
             start_new_session=True,
         )
-    _wait(sandbox, "the API server", lambda: is_running(sandbox))
+    _wait(sandbox, host, "the API server", lambda: is_running(sandbox))
     manifests = [f"--filename={path}" for path in (MANIFESTS, *SHARED)]
     _kubectl(sandbox, "apply", "--server-side", "--force-conflicts", *manifests)
-    _wait(sandbox, "the node", lambda: _is_up(sandbox))
+    _wait(sandbox, host, "the node", lambda: _is_up(sandbox))
     return True
 
 
@@ -125,7 +125,8 @@ def _is_up(sandbox: Sandbox) -> bool:
     )
 
 
-def _wait(sandbox: Sandbox, what: str, done: Callable[[], bool]) -> None:
+def _wait(sandbox: Sandbox, host: "subprocess.Popen[bytes]", what: str, done: Callable[[], bool]) -> None:
+    """Wait until it is done. Raises SandboxError, with what the host said, if it ends or that takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -134,7 +135,7 @@ def _wait(sandbox: Sandbox, what: str, done: Callable[[], bool]) -> None:
             said = ""
         except SandboxError as error:
             said = f" {error}"
-        if LIVE_HOST not in running(sandbox) or time.monotonic() > deadline:
+        if host.poll() is not None or time.monotonic() > deadline:
             logs = Live(sandbox).logs
             last = "\n".join((logs / "host.log").read_text().splitlines()[-10:])
             raise SandboxError(
