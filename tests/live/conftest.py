@@ -104,7 +104,12 @@ def ask(
     pool: urllib3.PoolManager = _POOL,
 ) -> Answer:
     """Ask a server of the cluster, through 127.0.0.1; `pool` has the authority that it is known by."""
-    sent = {**(headers or {}), **(urllib3.make_headers(basic_auth=":".join(login)) if login else {})}
+    # A connection that is kept would lead to a pod that has ended.
+    sent = {
+        "Connection": "close",
+        **(headers or {}),
+        **(urllib3.make_headers(basic_auth=":".join(login)) if login else {}),
+    }
     method = "GET" if body is None else "POST"
     answer = pool.request(method, url, json=body, headers=sent, timeout=30, retries=False)
     return Answer(answer.status, answer.data.decode())
