@@ -37,7 +37,7 @@ env: .venv/runtime ## print the sandbox's environment: eval "$(make env)" [STACK
 demo: .venv/development ## show an alert reach people, on the sandbox that is up [FAULT=errors] [SPEED=6]
 	@$(IN_VENV) sandbox demo --stack $(STACK) $(if $(FAULT),--fault $(FAULT)) --speed $(SPEED)
 
-down: .venv/runtime ## destroy the stacks and remove the sandbox; the caches stay
+down: .venv/runtime ## remove the sandbox and the stacks on it; the caches stay
 	@$(IN_VENV) sandbox down
 
 render: .venv/runtime ## write what the pods will read, in seconds, without a cluster [STACK=local] [OUT=build/local]

@@ -18,7 +18,7 @@ COMMANDS = {
     "preview": "show what `pulumi up` would change in a stack",
     "env": 'print the environment of a stack on the sandbox, for eval "$(make env)"',
     "demo": "show alerts reach people: real Prometheus and Alertmanager with the configuration of the stack that is up",
-    "down": "destroy the stacks, then remove the sandbox; the caches stay",
+    "down": "remove the sandbox and the stacks on it; the caches stay",
 }
 
 

@@ -41,7 +41,7 @@ def ensure(programs: Iterable[Program]) -> None:
     programs = list(programs)
     if not missing(programs):
         return
-    with _lock():
+    with lock():
         if absent := missing(programs):
             _build(absent)
             shutil.rmtree(_folder())
@@ -66,14 +66,14 @@ def _folder() -> Path:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
+def lock() -> Iterator[None]:
     """Keep a second run from building the same: it waits, and says so."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "build.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another run builds these programs already; waiting for it.", file=sys.stderr, flush=True)
+            print("Another run builds already; waiting for it.", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -73,7 +73,13 @@ def shell(sandbox: Sandbox, stack: str) -> str:
 
 
 def is_up(sandbox: Sandbox, stack: str) -> bool:
-    """Return whether the sandbox runs and `stack` is on it: with resources, or with an update that was killed."""
+    """Return whether the sandbox runs and `stack` is on it: with resources, or with an update that was killed.
+
+    Raises:
+        SandboxError: it is another user's, as that of `sudo make live`.
+    """
+    if sandbox.kubeconfig.exists() and not os.access(sandbox.kubeconfig, os.R_OK):
+        raise SandboxError(f"the sandbox in {sandbox.directory} is another user's: run the same as that one")
     return clusters.is_running(sandbox) and (_has_resources(sandbox, stack) or _was_interrupted(sandbox, stack))
 
 

@@ -5,6 +5,7 @@ whenever that changes. Exit status: 0 once it is answered, 143 after SIGTERM.
 """
 
 import base64
+import http.client
 import os
 import signal
 import ssl
@@ -25,13 +26,13 @@ def main() -> None:
     headers = {"Authorization": f"Basic {login}"}
     request = urllib.request.Request(os.environ["URL"], headers=headers)  # noqa: S310  the stack's own
     context = ssl.create_default_context(cafile=os.environ["CA"])
-    said = ""
-    while said != "it answers":
+    said, answered = "", False
+    while not answered:
         before = said
         try:
             urllib.request.urlopen(request, timeout=REQUEST_SECONDS, context=context).close()  # noqa: S310
-            said = "it answers"
-        except OSError as error:
+            said, answered = "it answers", True
+        except (OSError, http.client.HTTPException) as error:
             said = f"waiting: {error}"
             time.sleep(PAUSE_SECONDS)
         if said != before:

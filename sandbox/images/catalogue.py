@@ -2,6 +2,7 @@
 
 import shutil
 
+from sandbox.build import lock
 from sandbox.images import elasticsearch, go_programs, java, python, stand_in_images
 from sandbox.images.oci import Image
 from sandbox.processes import SandboxError
@@ -53,7 +54,13 @@ def ensure() -> list[Image]:
         SandboxError: one cannot be made, saying why.
     """
     found = images()
-    missing = [image for image in found if not image.archive.exists()]
+    if any(not image.archive.exists() for image in found):
+        with lock():
+            _make([image for image in found if not image.archive.exists()])
+    return found
+
+
+def _make(missing: list[Image]) -> None:
     progress = Progress(len(missing))
     for image in missing:
         progress.start(image.names[0])
@@ -63,4 +70,3 @@ def ensure() -> list[Image]:
             progress.abandon()
             raise
         progress.end("made")
-    return found

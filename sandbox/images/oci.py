@@ -106,9 +106,9 @@ def _same_for_group(mode: int) -> int:
 class Image:
     """An image: the names that charts and operators ask for, how a container of it starts, and what fills it.
 
-    `content` is all that decides what `fill` adds besides this machine's own libraries: versions, texts, digests. The
-    archive is made anew when it changes. `user` is written as in the published Dockerfile, for a kubelet takes a name
-    otherwise than a number.
+    `content` is all that decides what `fill` adds besides the modules of this folder and this machine's own libraries:
+    versions, texts, digests. The archive is made anew when one of them changes. `user` is written as in the published
+    Dockerfile, for a kubelet takes a name otherwise than a number.
     """
 
     names: tuple[str, ...]
@@ -123,23 +123,32 @@ class Image:
     @property
     def archive(self) -> Path:
         """The path of the archive once it is written."""
-        parts = (self.names, self.content, self._configuration())
+        makers = [file.read_text() for file in sorted(Path(__file__).parent.glob("*.py"))]
+        parts = (self.names, self.content, self._configuration(), makers)
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
         name = self.names[0].rsplit("/", 1)[-1].replace(":", "-")
         return cache() / "images" / f"{name}-{key}.tar"
 
     def write(self) -> None:
-        """Write the archive unless it is there: whole, or not at all."""
+        """Write the archive unless it is there: whole, or not at all. Those of another content go.
+
+        Raises:
+            SandboxError: a part of it cannot be had.
+        """
         if self.archive.exists():
             return
         work = self.archive.with_suffix(".work")
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        with (work / "layer").open("wb") as archive, Layer(archive) as layer:
-            self.fill(layer)
-        self._pack(work / "layer", work / "image")
-        (work / "image").replace(self.archive)
-        shutil.rmtree(work)
+        try:
+            with (work / "layer").open("wb") as archive, Layer(archive) as layer:
+                self.fill(layer)
+            self._pack(work / "layer", work / "image")
+            for old in self.archive.parent.glob(f"{self.archive.stem[:-8]}????????.tar"):
+                old.unlink()
+            (work / "image").replace(self.archive)
+        finally:
+            shutil.rmtree(work)
 
     def _configuration(self) -> dict[str, Any]:
         return {

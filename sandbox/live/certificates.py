@@ -47,7 +47,17 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, mode=0o700)
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("mangakai-sandbox-live", "")
-    usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
     authority = (
         _builder(name, name, key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

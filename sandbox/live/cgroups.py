@@ -5,6 +5,8 @@ import os
 import time
 from pathlib import Path
 
+from sandbox.processes import SandboxError
+
 PATIENCE_SECONDS = 10
 
 
@@ -22,8 +24,10 @@ def create(name: str) -> None:
         group = mount / name
         group.mkdir(exist_ok=True)
         if unified and is_unified:
+            handed_on = (mount / "cgroup.subtree_control").read_text().split()
             for controller in (mount / "cgroup.controllers").read_text().split():
-                (mount / "cgroup.subtree_control").write_text(f"+{controller}")
+                if controller not in handed_on:
+                    (mount / "cgroup.subtree_control").write_text(f"+{controller}")
         elif (mount / "cpuset.cpus").exists():
             # An empty set takes no process: https://docs.kernel.org/admin-guide/cgroup-v1/cpusets.html.
             for file in ("cpuset.cpus", "cpuset.mems"):
@@ -31,7 +35,11 @@ def create(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove the group `name` with all below it from every hierarchy; its processes must have been killed."""
+    """Remove the group `name` with all below it from every hierarchy; its processes must have been killed.
+
+    Raises:
+        SandboxError: a process in it does not end.
+    """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while left := [mount / name for mount, _ in hierarchies() if (mount / name).exists()]:
         for group in left:
@@ -40,5 +48,5 @@ def remove(name: str) -> None:
                 with contextlib.suppress(OSError):
                     Path(folder).rmdir()
         if time.monotonic() > deadline:
-            return
+            raise SandboxError(f"processes of the live cluster do not end; see which: cat {left[0]}/cgroup.procs")
         time.sleep(0.1)

@@ -43,13 +43,8 @@ START_SECONDS = 180
 
 
 def is_running(sandbox: Sandbox) -> bool:
-    """Return whether the node runs and the API server is ready."""
-    if LIVE_HOST not in running(sandbox) or not Live(sandbox).ready.exists():
-        return False
-    try:
-        return _kubectl(sandbox, "get", "--raw", "/readyz", "--request-timeout=5s") == "ok"
-    except SandboxError:
-        return False
+    """Return whether the node runs with all that belongs to it, and the API server is ready."""
+    return LIVE_HOST in running(sandbox) and Live(sandbox).complete.exists() and _answers(sandbox)
 
 
 def start(sandbox: Sandbox, images: Iterable[Image]) -> bool:
@@ -60,38 +55,64 @@ def start(sandbox: Sandbox, images: Iterable[Image]) -> bool:
     Raises:
         SandboxError: it does not become ready.
     """
+    images = list(images)
     if is_running(sandbox):
+        if {link.name for link in Live(sandbox).images.iterdir()} != {image.archive.name for image in images}:
+            print("The live cluster runs other images than are made now: make down, then make live.", file=sys.stderr)
         return False
-    live = Live(sandbox)
     end(sandbox)
+    try:
+        _start(sandbox, images)
+    except BaseException:
+        end(sandbox)
+        raise
+    return True
+
+
+def _start(sandbox: Sandbox, images: Iterable[Image]) -> None:
+    live = Live(sandbox)
     for folder in (live.bin, live.configuration, live.images, live.logs, live.state, sandbox.temporary):
         folder.mkdir(parents=True, exist_ok=True)
     _link(live.bin, {program.file_name: program.path for program in SERVERS})
     _link(live.images, {image.archive.name: image.archive for image in images})
     if not live.certificates.exists():
-        certificates.write(live.certificates)
+        work = live.certificates.with_suffix(".work")
+        shutil.rmtree(work, ignore_errors=True)
+        certificates.write(work)
+        work.rename(live.certificates)
     certificates.write_kubeconfig(live.certificates, "admin", sandbox.server, sandbox.kubeconfig)
     with (live.logs / "host.log").open("ab") as log:
         host = subprocess.Popen(
             [sys.executable, "-m", LIVE_HOST, str(sandbox.directory), str(sandbox.ports[0])],
             cwd=CHECKOUT,
-            env=os.environ | {"TMPDIR": str(sandbox.temporary)},
+            # A proxy leads to nothing that is in there, nor from there to anything.
+            env={key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+            | {"TMPDIR": str(sandbox.temporary)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    _wait(sandbox, host, "the API server", lambda: is_running(sandbox))
+    _wait(sandbox, host, "the API server", lambda: live.ready.exists() and _answers(sandbox))
     manifests = [f"--filename={path}" for path in (MANIFESTS, *SHARED)]
     _kubectl(sandbox, "apply", "--server-side", "--force-conflicts", *manifests)
     _wait(sandbox, host, "the node", lambda: _is_up(sandbox))
-    return True
+    live.complete.touch()
 
 
 def remove(sandbox: Sandbox) -> None:
-    """End every process of the sandbox, and remove its directory and control groups."""
+    """End every process of the sandbox, and remove its directory and control groups.
+
+    Raises:
+        SandboxError: something cannot be ended or removed.
+    """
     end(sandbox)
-    shutil.rmtree(sandbox.directory)
+    try:
+        shutil.rmtree(sandbox.directory)
+    except OSError as error:
+        raise SandboxError(
+            f"not all of the live cluster can be removed, run make down again, as root: {error}"
+        ) from error
 
 
 def end(sandbox: Sandbox) -> None:
@@ -99,7 +120,8 @@ def end(sandbox: Sandbox) -> None:
     live = Live(sandbox)
     stop(sandbox)
     cgroups.remove(live.cgroup)
-    live.ready.unlink(missing_ok=True)
+    for file in (live.complete, live.ready):
+        file.unlink(missing_ok=True)
 
 
 def _link(folder: Path, targets: Mapping[str, Path]) -> None:
@@ -113,6 +135,13 @@ def _link(folder: Path, targets: Mapping[str, Path]) -> None:
 def _kubectl(sandbox: Sandbox, *arguments: str) -> str:
     own = [f"--kubeconfig={sandbox.kubeconfig}", f"--cache-dir={sandbox.kubectl_cache}"]
     return run([str(KUBECTL.path), *own, *arguments])
+
+
+def _answers(sandbox: Sandbox) -> bool:
+    try:
+        return _kubectl(sandbox, "get", "--raw", "/readyz", "--request-timeout=5s") == "ok"
+    except SandboxError:
+        return False
 
 
 def _is_up(sandbox: Sandbox) -> bool:

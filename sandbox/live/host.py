@@ -47,6 +47,8 @@ class Forwarding:
         """Listen on these ports of 127.0.0.1, and on no others. Returns the ports that are taken, with the reason."""
         for port, (target, listener) in list(self._listeners.items()):
             if wanted.get(port) != target:
+                # Closed alone, it would go on for as long as a thread waits in it.
+                listener.shutdown(socket.SHUT_RDWR)
                 listener.close()
                 del self._listeners[port]
         refused = {}
@@ -62,8 +64,8 @@ class Forwarding:
         return refused
 
     def _accept(self, listener: socket.socket, target: Target) -> None:
-        with suppress(OSError):  # it is closed when the port is wanted no more
-            while True:
+        while listener.fileno() >= 0:  # until the port is wanted no more
+            with suppress(OSError):
                 connection, _ = listener.accept()
                 threading.Thread(target=self._serve, args=(connection, target), daemon=True).start()
 

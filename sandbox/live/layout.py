@@ -64,6 +64,11 @@ class Live:
         return self.directory / "ready"
 
     @property
+    def complete(self) -> Path:
+        """Return the file that says that the node takes pods: a start that was interrupted leaves none."""
+        return self.directory / "complete"
+
+    @property
     def cgroup(self) -> str:
         """Return the name of the control group below which all its containers are."""
         return f"mangakai-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]}"

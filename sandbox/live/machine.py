@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox.images.oci import BUSYBOX
-from sandbox.live.node import CNI_PLUGINS
+from sandbox.live.servers import CNI_PLUGINS
 
 # Which Debian package has each program.
 PROGRAMS = {

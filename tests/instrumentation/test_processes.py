@@ -46,7 +46,8 @@ def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> N
 
     for number in range(1, 41):
         assert everything.ask(f"/api/manga/{number}")[0] == 200
-    assert count() == 40
+    # A request is counted when its answer has been sent.
+    assert Watch.wait(lambda: count() == 40, 5), count()
     parent = everything.processes["backend"].pid
     workers = spawned(parent)
     assert len(workers) == 2
@@ -59,7 +60,7 @@ def test_two_workers_share_a_page_whichever_is_killed(everything: Observed) -> N
     assert Watch.wait(lambda: len(set(children(parent)) - {workers[0]}) >= 2, 20)
     for number in range(1, 21):
         assert everything.ask(f"/api/manga/{number}")[0] == 200
-    assert count() == 60
+    assert Watch.wait(lambda: count() == 60, 5), count()
 
 
 def test_connections_of_killed_workers_are_not_open_any_more(everything: Observed) -> None:
@@ -116,7 +117,7 @@ def test_a_directory_that_cannot_be_made_is_said_and_breaks_nothing(bare: Observ
     bare.start_backend()
     assert bare.ask("/api/manga/7")[0] == 200
     counted = {"method": "GET", "endpoint": "/api/manga/{number}", "status": "200"}
-    assert bare.value(PORTS.backend_metrics, "http_requests_total", **counted) == 1
+    assert Watch.wait(lambda: bare.value(PORTS.backend_metrics, "http_requests_total", **counted) == 1, 5)
     assert "(PROMETHEUS_MULTIPROC_DIR)" in next(line for line in bare.log("backend").splitlines() if "off, as" in line)
 
 

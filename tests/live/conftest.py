@@ -15,9 +15,11 @@ from kubernetes import config
 from urllib3.exceptions import HTTPError
 
 from sandbox import clusters, stand_ins
+from sandbox.images import catalogue
 from sandbox.layout import Sandbox, ports_from
 from sandbox.live import cgroups, machine
 from sandbox.live.layout import Live
+from sandbox.live.node import TUNABLES
 from sandbox.program_pins import KUBECTL
 from tests.sandbox.conftest import CANARIES, Api, Project, changes, copy_project
 
@@ -29,12 +31,13 @@ SECRETS = CANARIES
 _POOL = urllib3.PoolManager()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The program on a live cluster that is removed in the end, without a trace; nothing is up yet."""
     directory = tmp_path_factory.mktemp("live")
-    if lacks := machine.check(directory):
+    if lacks := [*machine.check(directory), *catalogue.lacks()]:
         pytest.skip("; ".join(lacks))
+    before = machine_state()
     sandbox = Sandbox(directory / "sandbox", ports_from(FIRST_PORT))
     folder = directory / "project"
     copy_project(folder)
@@ -46,6 +49,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield Project(sandbox, folder)
     finally:
         remove(sandbox)
+    assert machine_state() == before
+
+
+def machine_state() -> dict[str, str]:
+    """Return what kubelet and containerd would change of the machine: settings of its kernel, and folders."""
+    folders = ("/etc/cni", "/opt/cni", "/opt/containerd", "/usr/libexec/kubernetes", "/var/lib/cni", "/var/lib/kubelet")
+    settings = {name: Path("/proc/sys", name).read_text().strip() for name in TUNABLES}
+    return settings | {folder: str(Path(folder).exists()) for folder in folders}
 
 
 def remove(sandbox: Sandbox) -> None:
@@ -61,15 +72,18 @@ def remove(sandbox: Sandbox) -> None:
     assert [command for command in commands if str(sandbox.directory).encode() in command] == []
 
 
-def execute(project: Project, pod: str, *command: str, namespace: str = "monitoring") -> str:
-    """Run a command in a pod's first container, and return what it printed."""
-    kubectl = [str(KUBECTL.path), f"--kubeconfig={project.sandbox.kubeconfig}", "-n", namespace, "exec", pod, "--"]
-    done = subprocess.run([*kubectl, *command], capture_output=True, text=True, timeout=120, check=False)
+def execute(
+    project: Project, pod: str, *command: str, namespace: str = "monitoring", container: str | None = None
+) -> str:
+    """Run a command in a pod, in its first container unless another is named, and return what it printed."""
+    kubectl = [str(KUBECTL.path), f"--kubeconfig={project.sandbox.kubeconfig}", "-n", namespace, "exec", pod]
+    named = ["-c", container] if container else []
+    done = subprocess.run([*kubectl, *named, "--", *command], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(project: Project) -> Api:
     """The cluster's API server."""
     return Api(config.new_client_from_config(str(project.sandbox.kubeconfig)))  # type: ignore[no-untyped-call]
@@ -146,6 +160,12 @@ def unwell(pod: dict[str, Any]) -> str:
     restarted = [f"{one['name']} restarted {one['restartCount']} times" for one in containers if one["restartCount"]]
     waiting = [f"{one['name']} not ready" for one in status.get("containerStatuses", []) if not one["ready"]]
     return ", ".join([*restarted, *waiting] or ([] if status["phase"] == "Running" else [status["phase"]]))
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Return whether all containers of a pod are ready, or have done what they were there for."""
+    statuses = pod["status"].get("containerStatuses", [])
+    return pod["status"]["phase"] == "Succeeded" or (bool(statuses) and all(one["ready"] for one in statuses))
 
 
 def query(base: str, expression: str, login: tuple[str, str] | None = None) -> list[dict[str, Any]]:

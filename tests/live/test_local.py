@@ -9,6 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import urllib3
@@ -18,7 +19,7 @@ from components.foundation.web_interfaces import WEB_INTERFACES
 from operations import render
 from tests import offline
 from tests.catalogue import queries
-from tests.live.conftest import REACHES_SECONDS, SECRETS, ask, bring_up, execute, pods, query, until, unwell
+from tests.live.conftest import REACHES_SECONDS, SECRETS, ask, bring_up, execute, is_ready, pods, query, until, unwell
 from tests.offline import ROOT
 from tests.sandbox.conftest import Api, Project
 
@@ -36,9 +37,10 @@ def local(project: Project) -> None:
 
 def test_every_pod_is_ready_and_none_has_restarted(api: Api) -> None:
     # An operator makes some after `up` has ended.
-    until(lambda: not any("not ready" in unwell(pod) for pod in pods(api)), 180, "every pod ready")
+    until(lambda: all(is_ready(pod) for pod in pods(api)), 180, "every pod ready")
     found = {pod["metadata"]["name"]: unwell(pod) for pod in pods(api)}
     print(f"\n{len(found)} pods")
+    assert len(found) > 15
     assert {name: why for name, why in found.items() if why} == {}
 
 
@@ -144,6 +146,7 @@ def test_a_changed_rule_and_dashboard_reach_the_programs_without_a_restart(proje
     before = {file: file.read_text() for file in (rules, dashboard)}
     rules.write_text(before[rules].replace("> 100", "> 150"))
     dashboard.write_text(before[dashboard].replace('"MangakAI Infrastructure"', '"MangakAI Infrastructure (new)"'))
+    same = {pod["metadata"]["uid"] for pod in pods(api)}
     try:
         assert bring_up(project, "local")["updated"] == 2
         began = time.monotonic()
@@ -157,6 +160,7 @@ def test_a_changed_rule_and_dashboard_reach_the_programs_without_a_restart(proje
         for file, text in before.items():
             file.write_text(text)
         bring_up(project, "local")
+    assert {pod["metadata"]["uid"] for pod in pods(api)} == same
     assert {pod["metadata"]["name"]: why for pod in pods(api) if (why := unwell(pod))} == {}
 
 
@@ -185,7 +189,7 @@ while True:
 
 def documents(project: Project, api: Api, text: str) -> int:
     """Return how many lines with this text are in the index of the logs."""
-    url = f"https://localhost:9200/mangakai-logs/_count?q=message:{text}"
+    url = f"https://localhost:9200/mangakai-logs/_count?q={quote(f'message:{text}')}"
     login = ":".join(elastic(api))
     answer = json.loads(execute(project, "mangakai-logs-es-default-0", "curl", "-sk", "-u", login, url))
     return int(answer.get("count", 0))
@@ -285,8 +289,12 @@ def test_every_pod_ends_when_it_is_told_to_and_comes_back_with_its_data(project:
     assert ask(f"{ALERTMANAGER}/api/v2/silences", body=silence).status == 200
     before = f"count(up @ {now - 60:.0f})"
     scraped = query(PROMETHEUS, before)[0]["value"][1]
-    lines = documents(project, api, "canary")
+    # Those of before, for the application goes on.
+    old = f'canary AND @timestamp:<"{time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 60))}"'
+    lines = documents(project, api, old)
     assert lines
+    keep = "/var/lib/grafana/kept"
+    execute(project, "grafana-0", "touch", keep, container="grafana")
 
     took = {}
     for pod in pods(api):
@@ -304,10 +312,11 @@ def test_every_pod_ends_when_it_is_told_to_and_comes_back_with_its_data(project:
     }
     assert late == {}
 
-    until(lambda: not any("not ready" in unwell(pod) for pod in pods(api)), 300, "every pod ready again")
+    until(lambda: len(running(api)) == len(took) and all(is_ready(pod) for pod in pods(api)), 300, "every pod again")
     assert query(PROMETHEUS, before)[0]["value"][1] == scraped
     assert "kept" in ask(f"{ALERTMANAGER}/api/v2/silences").text
-    assert documents(project, api, "canary") >= lines
+    assert documents(project, api, old) == lines
+    assert execute(project, "grafana-0", "ls", keep, container="grafana").strip() == keep
     assert ask(f"{JAEGER}/api/traces/{TRACE}").status == 200
     until(lambda: ask(f"{GRAFANA}/api/search", ADMIN).status == 200, 60, "Grafana with the password that it had")
 
@@ -321,6 +330,11 @@ def _whole(value: Any) -> Any:
 
 def _answers(url: str, pool: urllib3.PoolManager) -> bool:
     return ask(url, pool=pool).status < 500
+
+
+def running(api: Api) -> list[dict[str, Any]]:
+    """Return the pods of the stack that run, which those of Jobs do no more."""
+    return [pod for pod in pods(api) if pod["status"]["phase"] == "Running"]
 
 
 def _is_gone(api: Api, uid: str) -> bool:

@@ -148,6 +148,21 @@ def test_jaegers_pods_are_told_by_their_configuration_and_waited_for(stack: Run)
         assert spec[part]["strategy"] == {"type": "RollingUpdate"}
 
 
+def test_jaeger_comes_when_its_storage_answers_by_the_login_that_it_will_use(stack: Run) -> None:
+    (resource,) = (one for one in stack.resources if one.inputs.get("kind") == "Jaeger")
+    (job,) = (one for one in stack.resources if one.name == "mangakai-traces-awaited")
+    (elasticsearch,) = (one for one in stack.of_type(RELEASE) if one.name == "mangakai-traces")
+    assert elasticsearch.urn in before(job, stack)
+    assert job.urn in before(resource, stack)
+    pod = job.inputs["spec"]["template"]["spec"]
+    environment = {one["name"]: one.get("value", one.get("valueFrom")) for one in pod["containers"][0]["env"]}
+    options = resource.inputs["spec"]["storage"]["options"]["es"]
+    assert environment["URL"] == options["server-urls"]
+    assert environment["LOGIN"] == "jaeger:$(PASSWORD)"
+    assert environment["PASSWORD"]["secretKeyRef"] == {"name": "mangakai-traces-user-jaeger", "key": "password"}
+    assert pod["volumes"][0]["secret"]["secretName"] == "mangakai-traces-es-http-certs-public"
+
+
 def test_a_change_of_jaegers_spec_is_another_configuration(tmp_path: Path) -> None:
     def configuration(folder: str, **traces: Any) -> str:
         (tmp_path / folder).mkdir()

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import __main__ as command
 from sandbox.layout import Sandbox, ports_from
-from sandbox.session import is_up
+from sandbox.session import down, is_up
 from tests.offline import ROOT
 
 ABOUT_A_STACK = ("troubleshoot", "drift", "backup", "restore", "repair")
@@ -94,3 +94,35 @@ def test_a_verb_does_nothing_where_the_sandbox_cannot_be_asked(verb: str, tmp_pa
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode != 0
     assert (tmp_path / "asked").read_text() == "-m sandbox env --stack prod --if-up\n"
+
+
+def test_the_sandbox_of_another_user_is_not_taken_for_none(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bring_up(sandbox, "local", 1)
+    monkeypatch.setattr("os.access", lambda path, _: path != sandbox.kubeconfig)
+    monkeypatch.setattr(sys, "argv", ["make", "env", "--stack", "local", "--if-up"])
+    assert command.main() == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "another user's: run the same as that one" in shown.err
+
+
+@pytest.mark.parametrize(("is_live", "destroyed"), [(True, []), (False, ["local"])])
+def test_the_stacks_of_a_live_cluster_go_with_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, is_live: bool, destroyed: list[str]
+) -> None:
+    bring_up(sandbox, "local", 1)
+    done: list[str] = []
+    monkeypatch.setattr("sandbox.clusters.is_live", lambda _: is_live)
+    monkeypatch.setattr("sandbox.clusters.is_running", lambda _: True)
+    monkeypatch.setattr("sandbox.clusters.remove", lambda _: done.append("removed"))
+
+    def pulumi(variables: dict[str, str], *arguments: str) -> int:
+        assert arguments[0] == "destroy"
+        done.append(variables["PULUMI_STACK"])
+        return 0
+
+    monkeypatch.setattr("sandbox.session._pulumi", pulumi)
+    assert down(sandbox) == 0
+    assert done == [*destroyed, "removed"]

@@ -1,10 +1,14 @@
 """The images of the live cluster against what is known of the published ones."""
 
+import re
+
 from components.settings.logs import LogsSettings
 from components.settings.traces import TracesSettings
 from development.workload_rules.images import IMAGES, repository
 from sandbox.images import catalogue, elasticsearch, go_programs
+from sandbox.live.layout import DNS_SERVICE
 from sandbox.program_pins import PROGRAMS, Group
+from tests.offline import ROOT
 
 # What the cluster itself runs, and nothing of ours.
 OF_THE_CLUSTER = {"registry.k8s.io/coredns/coredns", "registry.k8s.io/pause", "busybox"}
@@ -39,6 +43,15 @@ def test_the_programs_of_images_are_built_for_a_live_cluster_and_no_others_of_th
     assert [program.name for program in wanted if program not in PROGRAMS] == []
     of_tests = [program for program in wanted if program.group is Group.TESTING]
     assert [program.name for program in of_tests if program not in go_programs.PROGRAMS] == []
+
+
+def test_the_clusters_own_manifests_ask_for_images_that_are_made() -> None:
+    made = {name for image in catalogue.images() for name in image.names}
+    text = "\n".join(file.read_text() for file in (ROOT / "sandbox" / "live" / "manifests").glob("*.yaml"))
+    asked = set(re.findall(r"image: (\S+)", text))
+    assert len(asked) == 2
+    assert asked <= made
+    assert f"clusterIP: {DNS_SERVICE}\n" in text
 
 
 def test_names_and_archives_are_unique() -> None:

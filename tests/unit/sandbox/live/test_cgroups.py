@@ -24,9 +24,10 @@ def test_version_1_gets_the_processors_and_memory_of_the_machine(
 
 def test_version_2_hands_its_controllers_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    (tmp_path / "cgroup.subtree_control").write_text("cpu\n")
     monkeypatch.setattr(cgroups, "hierarchies", lambda: [(tmp_path, True)])
     cgroups.create("mangakai")
-    # The kernel adds each; a plain file keeps the last.
+    # The kernel adds what is missing; a plain file keeps the last.
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory"
     assert (tmp_path / "mangakai").is_dir()
 
