@@ -97,7 +97,7 @@ options = {{SystemdCgroup = false}}
             # It refuses version 1 from 1.35 on; a machine may have nothing else.
             "failCgroupV1": False,
             "failSwapOn": False,
-            "volumePluginDir": str(self.live.state / "volume-plugins"),
+            "volumePluginDir": self._volume_plugins,
             "resolvConf": str(self.live.configuration / "resolv.conf"),
             "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
             "enforceNodeAllocatable": ["pods"],
@@ -188,6 +188,7 @@ options = {{SystemdCgroup = false}}
             f"--root-ca-file={certificates / 'ca.crt'}",
             f"--service-account-private-key-file={certificates / 'sa.key'}",
             "--use-service-account-credentials",
+            f"--flex-volume-plugin-dir={self._volume_plugins}",
             "--leader-elect=false",
         ]
 
@@ -239,6 +240,11 @@ options = {{SystemdCgroup = false}}
             "--configmap-name=volumes",
             "--service-account-name=default",
         ]
+
+    @property
+    def _volume_plugins(self) -> str:
+        """Return an empty folder; by default it is one of the machine, which would stay there."""
+        return str(self.live.state / "volume-plugins")
 
     def _bin(self, name: str) -> str:
         return str(self.live.bin / name)
