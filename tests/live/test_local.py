@@ -72,13 +72,23 @@ def test_each_url_answers_and_those_with_a_login_ask_for_it(api: Api) -> None:
 
 
 def test_grafana_shows_each_dashboard_and_reaches_each_datasource() -> None:
-    shown = {found["uid"] for found in ask(f"{GRAFANA}/api/search?type=dash-db", ADMIN).document}
     shipped = {json.loads(file.read_text())["uid"] for file in (ROOT / "dashboards").glob("*.json")}
-    assert shown == shipped
+
+    def shown() -> set[str]:
+        return {found["uid"] for found in ask(f"{GRAFANA}/api/search?type=dash-db", ADMIN).document}
+
+    # A sidecar brings them after Grafana has started.
+    until(lambda: shown() == shipped, 60, "each dashboard")
     datasources = {each["uid"]: each["name"] for each in ask(f"{GRAFANA}/api/datasources", ADMIN).document}
-    health = {name: ask(f"{GRAFANA}/api/datasources/uid/{uid}/health", ADMIN) for uid, name in datasources.items()}
-    assert {name: answer.text for name, answer in health.items() if answer.status != 200} == {}
-    print(f"\n{len(shown)} dashboards, datasources {sorted(health)}")
+    assert set(datasources.values()) == {"Alertmanager", "Elasticsearch", "Jaeger", "Prometheus"}
+
+    def unhealthy() -> dict[str, str]:
+        health = {name: ask(f"{GRAFANA}/api/datasources/uid/{uid}/health", ADMIN) for uid, name in datasources.items()}
+        return {name: answer.text for name, answer in health.items() if answer.status != 200}
+
+    with contextlib.suppress(AssertionError):
+        until(lambda: not unhealthy(), 60, "each datasource")
+    assert unhealthy() == {}
 
 
 def test_every_target_is_up_with_the_rights_that_it_has() -> None:
@@ -290,7 +300,8 @@ def test_every_pod_ends_when_it_is_told_to_and_comes_back_with_its_data(project:
     before = f"count(up @ {now - 60:.0f})"
     scraped = query(PROMETHEUS, before)[0]["value"][1]
     # Those of before, for the application goes on.
-    old = f'canary AND @timestamp:<"{time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 60))}"'
+    then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 60))
+    old = f'canary AND @timestamp:[* TO "{then}"]'
     lines = documents(project, api, old)
     assert lines
     keep = "/var/lib/grafana/kept"
@@ -317,7 +328,7 @@ def test_every_pod_ends_when_it_is_told_to_and_comes_back_with_its_data(project:
     assert "kept" in ask(f"{ALERTMANAGER}/api/v2/silences").text
     assert documents(project, api, old) == lines
     assert execute(project, "grafana-0", "ls", keep, container="grafana").strip() == keep
-    assert ask(f"{JAEGER}/api/traces/{TRACE}").status == 200
+    until(lambda: ask(f"{JAEGER}/api/traces/{TRACE}").status == 200, 60, "the trace of before")
     until(lambda: ask(f"{GRAFANA}/api/search", ADMIN).status == 200, 60, "Grafana with the password that it had")
 
 
