@@ -125,7 +125,9 @@ def ask(
         **(urllib3.make_headers(basic_auth=":".join(login)) if login else {}),
     }
     method = "GET" if body is None else "POST"
-    answer = pool.request(method, url, json=body, headers=sent, timeout=30, retries=False)
+    # Where a connection is lost without an answer, it is asked again: rules of the network change while pods come up.
+    retries = urllib3.Retry(3, backoff_factor=0.5)
+    answer = pool.request(method, url, json=body, headers=sent, timeout=30, retries=retries, redirect=False)
     return Answer(answer.status, answer.data.decode())
 
 
