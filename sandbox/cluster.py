@@ -1,6 +1,5 @@
 """The control plane of a sandbox: etcd and the Kubernetes servers as kwokctl starts them, nodes and pods by kwok."""
 
-import base64
 import os
 import shutil
 import time
@@ -9,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from sandbox import api_server
 from sandbox.artifacts import KWOK_STAGES
 from sandbox.layout import CONTEXT, Sandbox
 from sandbox.processes import SandboxError, run, running, stop
@@ -68,7 +68,7 @@ def start(sandbox: Sandbox) -> bool:
     run([*kwokctl, "create", "cluster", "--kubeconfig", ""], env=_environment(sandbox))
     _wait_until_ready(sandbox)
     apply(sandbox, MANIFESTS)
-    _write_kubeconfig(sandbox)
+    api_server.write_kubeconfig(sandbox.cluster / "pki", "admin", sandbox.server, sandbox.kubeconfig)
     return True
 
 
@@ -80,8 +80,7 @@ def remove(sandbox: Sandbox) -> None:
 
 def kubectl(sandbox: Sandbox, *arguments: str) -> str:
     """Run kubectl against the sandbox and return its output. Raises SandboxError if it fails."""
-    own = [f"--kubeconfig={sandbox.cluster / 'kubeconfig.yaml'}", f"--cache-dir={sandbox.kubectl_cache}"]
-    return run([str(KUBECTL.path), *own, *arguments])
+    return api_server.kubectl(sandbox, sandbox.cluster / "kubeconfig.yaml", *arguments)
 
 
 def apply(sandbox: Sandbox, path: Path) -> None:
@@ -161,32 +160,8 @@ def _environment(sandbox: Sandbox) -> dict[str, str]:
     return os.environ | {"KWOK_WORKDIR": str(sandbox.kwok), "PATH": path}
 
 
-def _write_kubeconfig(sandbox: Sandbox) -> None:
-    """Write a kubeconfig that holds the certificates themselves and names the context as the stacks do."""
-
-    def encoded(name: str) -> str:
-        return base64.b64encode((sandbox.cluster / "pki" / name).read_bytes()).decode()
-
-    cluster = {"server": sandbox.server, "certificate-authority-data": encoded("ca.crt")}
-    user = {"client-certificate-data": encoded("admin.crt"), "client-key-data": encoded("admin.key")}
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": CONTEXT,
-        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT}}],
-        "clusters": [{"name": CONTEXT, "cluster": cluster}],
-        "users": [{"name": CONTEXT, "user": user}],
-    }
-    sandbox.kubeconfig.touch(mode=0o600)
-    sandbox.kubeconfig.write_text(yaml.safe_dump(document, sort_keys=False))
-
-
 def _is_ready(sandbox: Sandbox) -> bool:
-    """Return whether the API server says that it is ready."""
-    try:
-        return kubectl(sandbox, "get", "--raw", "/readyz", "--request-timeout=5s") == "ok"
-    except SandboxError:
-        return False
+    return api_server.is_ready(sandbox, sandbox.cluster / "kubeconfig.yaml")
 
 
 def _wait_until_ready(sandbox: Sandbox) -> None:

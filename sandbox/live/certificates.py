@@ -1,18 +1,16 @@
 """The certificates of a live cluster: an authority of its own, and kubeconfigs of those that ask the API server."""
 
-import base64
 import datetime
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sandbox.layout import CONTEXT
+from sandbox.api_server import write_kubeconfig
 from sandbox.live.layout import API_PORT, API_SERVICE, NODE, NODE_ADDRESS
 
 VALID = datetime.timedelta(days=365)
@@ -83,26 +81,6 @@ def write(folder: Path) -> None:
     (folder / "sa.pub").write_bytes(public)
     for client in CLIENTS:
         write_kubeconfig(folder, client, f"https://127.0.0.1:{API_PORT}", folder / f"{client}.kubeconfig")
-
-
-def write_kubeconfig(folder: Path, client: str, server: str, target: Path) -> None:
-    """Write a kubeconfig that holds the certificates themselves, so that no path in it can go wrong."""
-
-    def encoded(file: str) -> str:
-        return base64.b64encode((folder / file).read_bytes()).decode()
-
-    cluster = {"server": server, "certificate-authority-data": encoded("ca.crt")}
-    user = {"client-certificate-data": encoded(f"{client}.crt"), "client-key-data": encoded(f"{client}.key")}
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": CONTEXT,
-        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT}}],
-        "clusters": [{"name": CONTEXT, "cluster": cluster}],
-        "users": [{"name": CONTEXT, "user": user}],
-    }
-    target.touch(mode=0o600)
-    target.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from sandbox import api_server
 from sandbox.images.oci import Image
 from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.live import certificates, cgroups
 from sandbox.live.layout import NODE, Live
-from sandbox.processes import LIVE_HOST, SandboxError, run, running, stop
+from sandbox.processes import LIVE_HOST, SandboxError, running, stop
 from sandbox.program_pins import (
     ETCD,
     KUBE_APISERVER,
@@ -44,7 +45,11 @@ START_SECONDS = 180
 
 def is_running(sandbox: Sandbox) -> bool:
     """Return whether the node runs with all that belongs to it, and the API server is ready."""
-    return LIVE_HOST in running(sandbox) and Live(sandbox).complete.exists() and _answers(sandbox)
+    return (
+        LIVE_HOST in running(sandbox)
+        and Live(sandbox).complete.exists()
+        and api_server.is_ready(sandbox, sandbox.kubeconfig)
+    )
 
 
 def start(sandbox: Sandbox, images: Iterable[Image]) -> bool:
@@ -80,7 +85,7 @@ def _start(sandbox: Sandbox, images: Iterable[Image]) -> None:
         shutil.rmtree(work, ignore_errors=True)
         certificates.write(work)
         work.rename(live.certificates)
-    certificates.write_kubeconfig(live.certificates, "admin", sandbox.server, sandbox.kubeconfig)
+    api_server.write_kubeconfig(live.certificates, "admin", sandbox.server, sandbox.kubeconfig)
     with (live.logs / "host.log").open("ab") as log:
         host = subprocess.Popen(
             [sys.executable, "-m", LIVE_HOST, str(sandbox.directory), str(sandbox.ports[0])],
@@ -93,7 +98,12 @@ def _start(sandbox: Sandbox, images: Iterable[Image]) -> None:
             stderr=log,
             start_new_session=True,
         )
-    _wait(sandbox, host, "the API server", lambda: live.ready.exists() and _answers(sandbox))
+    _wait(
+        sandbox,
+        host,
+        "the API server",
+        lambda: live.ready.exists() and api_server.is_ready(sandbox, sandbox.kubeconfig),
+    )
     manifests = [f"--filename={path}" for path in (MANIFESTS, *SHARED)]
     _kubectl(sandbox, "apply", "--server-side", "--force-conflicts", *manifests)
     _wait(sandbox, host, "the node", lambda: _is_up(sandbox))
@@ -133,15 +143,7 @@ def _link(folder: Path, targets: Mapping[str, Path]) -> None:
 
 
 def _kubectl(sandbox: Sandbox, *arguments: str) -> str:
-    own = [f"--kubeconfig={sandbox.kubeconfig}", f"--cache-dir={sandbox.kubectl_cache}"]
-    return run([str(KUBECTL.path), *own, *arguments])
-
-
-def _answers(sandbox: Sandbox) -> bool:
-    try:
-        return _kubectl(sandbox, "get", "--raw", "/readyz", "--request-timeout=5s") == "ok"
-    except SandboxError:
-        return False
+    return api_server.kubectl(sandbox, sandbox.kubeconfig, *arguments)
 
 
 def _is_up(sandbox: Sandbox) -> bool:
