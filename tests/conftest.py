@@ -9,6 +9,7 @@ from development.docs import requirements
 from tests.offline import ROOT
 
 pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
+pytest.register_assert_rewrite("tests.live.asking", "tests.live.stack")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,0 +1,167 @@
+"""What people open and what alerts depend on, of the stack `local` on the live cluster."""
+
+import contextlib
+import json
+import re
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from components.foundation.web_interfaces import WEB_INTERFACES
+from operations import render
+from tests import offline
+from tests.catalogue import queries
+from tests.live.asking import ask, query, until
+from tests.live.stack import (
+    ADMIN,
+    ALERTMANAGER,
+    GRAFANA,
+    JAEGER,
+    KIBANA,
+    PROMETHEUS,
+    TRACE,
+    as_kibana,
+    documents,
+    elastic,
+)
+from tests.offline import ROOT
+from tests.sandbox.conftest import Api, Project
+
+
+def test_each_url_answers_and_those_with_a_login_ask_for_it(api: Api) -> None:
+    assert ask(f"{PROMETHEUS}/-/ready").status == 200
+    assert ask(f"{ALERTMANAGER}/-/ready").status == 200
+    assert ask(f"{JAEGER}/api/services").status == 200
+    assert ask(f"{GRAFANA}/api/search").status == 401
+    assert ask(f"{GRAFANA}/api/search", ("admin", "wrong")).status == 401
+    assert ask(f"{GRAFANA}/api/search", ADMIN).status == 200
+    kibana = as_kibana(api)
+    assert ask(f"{KIBANA}/api/data_views", pool=kibana).status == 401
+    assert ask(f"{KIBANA}/api/data_views", ("elastic", "wrong"), pool=kibana).status == 401
+    assert ask(f"{KIBANA}/api/data_views", elastic(api), pool=kibana).status == 200
+
+
+def test_grafana_shows_each_dashboard_and_reaches_each_datasource() -> None:
+    shipped = {json.loads(file.read_text())["uid"] for file in (ROOT / "dashboards").glob("*.json")}
+
+    def shown() -> set[str]:
+        return {found["uid"] for found in ask(f"{GRAFANA}/api/search?type=dash-db", ADMIN).document}
+
+    # A sidecar brings them after Grafana has started.
+    until(lambda: shown() == shipped, 60, "each dashboard")
+    datasources = {each["uid"]: each["name"] for each in ask(f"{GRAFANA}/api/datasources", ADMIN).document}
+    assert set(datasources.values()) == {"Alertmanager", "Elasticsearch", "Jaeger", "Prometheus"}
+
+    def unhealthy() -> dict[str, str]:
+        health = {name: ask(f"{GRAFANA}/api/datasources/uid/{uid}/health", ADMIN) for uid, name in datasources.items()}
+        return {name: answer.text for name, answer in health.items() if answer.status != 200}
+
+    with contextlib.suppress(AssertionError):
+        until(lambda: not unhealthy(), 60, "each datasource")
+    assert unhealthy() == {}
+
+
+def test_every_target_is_up_with_the_rights_that_it_has() -> None:
+    def targets() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = ask(f"{PROMETHEUS}/api/v1/targets?state=active").document["data"]["activeTargets"]
+        return found
+
+    until(lambda: all(target["health"] == "up" for target in targets()), 120, "every target up")
+    jobs = {target["labels"]["job"] for target in targets()}
+    print(f"\n{len(targets())} targets of {len(jobs)} jobs: {sorted(jobs)}")
+    # The application is not there; everything else that a stack without backups has is scraped.
+    application = {"mangakai-backend", "redis", "postgres", "nginx", "kubernetes-pods", "mangakai-worker"}
+    shipped = {file.stem for file in (ROOT / "scrape").glob("*.yml")} - {"backup"}
+    assert shipped - jobs == application & shipped
+
+
+def test_every_rule_is_evaluated() -> None:
+    shipped = sum(
+        text.count("- alert:") + text.count("- record:")
+        for path, text in render.stack_files("local").items()
+        if path.startswith("rules/")
+    )
+
+    def health() -> list[str]:
+        groups = ask(f"{PROMETHEUS}/api/v1/rules").document["data"]["groups"]
+        return [rule["health"] for group in groups for rule in group["rules"]]
+
+    until(lambda: set(health()) == {"ok"}, 120, "every rule evaluated")
+    print(f"\n{len(health())} rules")
+    assert len(health()) == shipped
+
+
+@pytest.mark.usefixtures("application")
+def test_every_panel_that_has_a_source_has_data() -> None:
+    until(
+        lambda: len(query(PROMETHEUS, 'container_memory_working_set_bytes{pod="canary"}')), 120, "the application's pod"
+    )
+    exposed = {
+        (found["metric"]["job"], found["metric"]["__name__"])
+        for found in query(PROMETHEUS, 'group by (job, __name__) ({job!=""})')
+    }
+    wanted = []
+    for file in sorted((ROOT / "dashboards").glob("*.json")):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel["targets"]:
+                # Each value that a variable may have. What compares shows nothing where all is well.
+                text = re.sub(r'=~?"\$\w+"', '=~".+"', target["expr"])
+                one = queries.Query(f"{file.name}: {panel['title']}", text, frozenset())
+                if queries.reached_by([one]) <= exposed and not text.endswith("> 0"):
+                    wanted.append(one)
+    print(f"\n{len(wanted)} queries asked")
+    assert len(wanted) > 30
+
+    def empty() -> list[str]:
+        return [f"{one.where}: {one.text}" for one in wanted if not query(PROMETHEUS, one.text)]
+
+    # Rates need two scrapes.
+    with contextlib.suppress(AssertionError):
+        until(lambda: not empty(), 120, "data in each panel")
+    assert empty() == []
+
+
+@pytest.mark.usefixtures("application")
+def test_a_line_of_a_container_is_found_in_elasticsearch(project: Project, api: Api) -> None:
+    began = time.monotonic()
+    until(lambda: documents(project, api, "canary"), 120, "a line in the index")
+    print(f"\nafter {time.monotonic() - began:.0f} s")
+
+
+@pytest.mark.usefixtures("trace")
+def test_a_trace_sent_from_the_application_is_found() -> None:
+    until(lambda: ask(f"{JAEGER}/api/traces/{TRACE}").status == 200, 60, "the trace")
+    assert "mangakai-live" in ask(f"{JAEGER}/api/services").document["data"]
+
+
+def test_the_node_ports_of_the_stack_kind_answer(api: Api, tmp_path: Path) -> None:
+    found = offline.run("kind", tmp_path).of_type("kubernetes:core/v1:Service")
+    # The engine counts in floating point.
+    services: list[Any] = [{**_whole(one.inputs), "metadata": {"name": f"kind-{one.name}"}} for one in found]
+    ports = [service["spec"]["ports"][0]["nodePort"] for service in services]
+    assert sorted(ports) == sorted(interface.node_port for interface in WEB_INTERFACES.values())
+    for service in services:
+        api.core.create_namespaced_service("monitoring", service)
+    try:
+        for name, interface in WEB_INTERFACES.items():
+            url = f"{'https' if interface.tls else 'http'}://localhost:{interface.node_port}/"
+            pool = as_kibana(api) if interface.tls else urllib3.PoolManager()
+            until(partial(_answers, url, pool), 30, name)
+    finally:
+        for service in services:
+            api.core.delete_namespaced_service(service["metadata"]["name"], "monitoring")
+
+
+def _whole(value: Any) -> Any:
+    """Return a document with whole numbers where they are whole."""
+    return json.loads(
+        json.dumps(value), parse_float=lambda text: int(float(text)) if text.endswith(".0") else float(text)
+    )
+
+
+def _answers(url: str, pool: urllib3.PoolManager) -> bool:
+    return ask(url, pool=pool).status < 500
