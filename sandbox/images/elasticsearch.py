@@ -51,7 +51,7 @@ class Release:
 
     def image(self) -> Image:
         """Return the image, under the name of the official one and with its contract."""
-        files = [Path(__file__), *sorted(file for file in FOLDER.rglob("*") if file.is_file())]
+        files = sorted(file for file in FOLDER.rglob("*") if file.is_file())
         return Image(
             names=(f"docker.elastic.co/elasticsearch/elasticsearch:{self.version}",),
             content=tuple(file.read_text() for file in files),
@@ -100,9 +100,7 @@ def _of_this_machine(name: str) -> Path:
 
 def _add_system(layer: Layer, programs: dict[str, Path], runtime: Path) -> None:
     """Add the programs, and the libraries that these and Java load."""
-    layer.users(elasticsearch=USER)
-    layer.text("/etc/nsswitch.conf", "hosts: files dns\n")
-    layer.folder("/tmp", 0o1777)  # noqa: S108  in the image
+    layer.system(elasticsearch=USER)
     layer.link("/bin", "usr/bin")
     layer.link("/usr/bin/sh", "bash")
     layer.text("/usr/bin/nc", (FOLDER / "nc.sh").read_text(), 0o755)

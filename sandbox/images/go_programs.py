@@ -161,8 +161,7 @@ def _image(
     """
 
     def fill(layer: Layer) -> None:
-        layer.users()
-        layer.folder("/tmp", 0o1777)  # noqa: S108  in the image
+        layer.system()
         layer.file(path, program.path)
         if busybox:
             layer.busybox(*SHELL)

@@ -1,5 +1,6 @@
 """Writes images as OCI archives, which containerd imports."""
 
+import functools
 import hashlib
 import io
 import json
@@ -67,11 +68,13 @@ class Layer:
                     mode = file.stat().st_mode & 0o777
                     self.file(str(inside / name), file, _same_for_group(mode) if group_as_owner else mode, uid, gid)
 
-    def users(self, **ids: int) -> None:
-        """Add /etc/passwd and /etc/group with these names besides root and nobody."""
+    def system(self, **ids: int) -> None:
+        """Add what programs expect of a system: users, these besides root and nobody, /tmp, and how names resolve."""
         known = {"root": 0, "nobody": NOBODY, **ids}
         self.text("/etc/passwd", "".join(f"{name}:x:{uid}:{uid}:{name}:/:/bin/sh\n" for name, uid in known.items()))
         self.text("/etc/group", "".join(f"{name}:x:{uid}:\n" for name, uid in known.items()))
+        self.text("/etc/nsswitch.conf", "hosts: files dns\n")
+        self.folder("/tmp", 0o1777)  # noqa: S108  in the image
 
     def busybox(self, *commands: str) -> None:
         """Add this machine's static busybox under these names."""
@@ -96,6 +99,12 @@ class Layer:
         entry = tarfile.TarInfo(path.strip("/"))
         entry.type, entry.mode, entry.uid, entry.gid, entry.linkname, entry.size = kind, mode, uid, gid, target, size
         self._tar.addfile(entry, content)
+
+
+@functools.cache
+def _modules() -> tuple[str, ...]:
+    """Return the modules of this folder, which decide what is in an image."""
+    return tuple(file.read_text() for file in sorted(Path(__file__).parent.glob("*.py")))
 
 
 def _same_for_group(mode: int) -> int:
@@ -123,8 +132,7 @@ class Image:
     @property
     def archive(self) -> Path:
         """The path of the archive once it is written."""
-        makers = [file.read_text() for file in sorted(Path(__file__).parent.glob("*.py"))]
-        parts = (self.names, self.content, self._configuration(), makers)
+        parts = (self.names, self.content, self._configuration(), _modules())
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
         name = self.names[0].rsplit("/", 1)[-1].replace(":", "-")
         return cache() / "images" / f"{name}-{key}.tar"

@@ -33,7 +33,7 @@ class Interpreter:
 
     version: str
     program: Path
-    library: Path
+    standard_library: Path
 
     @property
     def name(self) -> str:
@@ -49,9 +49,7 @@ def image() -> Image:
     found = interpreter()
 
     def fill(layer: Layer) -> None:
-        layer.users()
-        layer.folder("/tmp", 0o1777)  # noqa: S108  in the image
-        layer.text("/etc/nsswitch.conf", "hosts: files dns\n")
+        layer.system()
         libraries.add(layer, libraries.with_libraries(files(found)))
         link(layer, found)
         layer.busybox(*_SHELL)
@@ -66,9 +64,9 @@ def image() -> Image:
 
 
 def content() -> tuple[str, ...]:
-    """Return what decides which files are added: this module, and the interpreter."""
+    """Return what decides which files are added: the interpreter."""
     found = interpreter()
-    return Path(__file__).read_text(), found.version, str(found.program)
+    return found.version, str(found.program)
 
 
 @cache
@@ -87,12 +85,12 @@ def interpreter() -> Interpreter:
 def files(found: Interpreter) -> dict[str, Path]:
     """Return the interpreter and its standard library, by their path in an image; it finds them from where it lies."""
     paths = {f"/usr/local/bin/{found.name}": found.program}
-    for folder, folders, names in os.walk(found.library):
+    for folder, folders, names in os.walk(found.standard_library):
         folders[:] = [name for name in folders if name not in _LEFT_OUT and not name.startswith("config-")]
         for name in names:
             file = Path(folder, name)
             if not _LEFT_OUT_FILES.match(name) and file.exists():
-                paths[f"/usr/local/lib/{found.name}/{file.relative_to(found.library)}"] = file
+                paths[f"/usr/local/lib/{found.name}/{file.relative_to(found.standard_library)}"] = file
     if _AUTHORITIES.exists():
         paths[str(_AUTHORITIES)] = _AUTHORITIES
     return paths

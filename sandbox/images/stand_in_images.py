@@ -64,7 +64,7 @@ def _grafana() -> Image:
     version = str(yaml.safe_load((GRAFANA_CHART / "Chart.yaml").read_text())["appVersion"])
 
     def fill(layer: Layer) -> None:
-        _add_system(layer, "grafana", GRAFANA_USER)
+        layer.system(grafana=GRAFANA_USER)
         _add_python(layer)
         _add_package(layer)
         layer.busybox(*COMMANDS)
@@ -95,7 +95,7 @@ def _sidecar() -> Image:
     name = re.findall(r"quay\.io/kiwigrid/k8s-sidecar:\S+", (GRAFANA_CHART / "templates" / "grafana.yaml").read_text())
 
     def fill(layer: Layer) -> None:
-        _add_system(layer, "sidecar", NOBODY)
+        layer.system()
         _add_python(layer)
         layer.busybox(*COMMANDS)
         layer.file("/app/sidecar.py", PROGRAMS / "sidecar.py")
@@ -115,7 +115,7 @@ def _kibana() -> Image:
     home = "/usr/share/kibana"
 
     def fill(layer: Layer) -> None:
-        _add_system(layer, "kibana", ELASTIC_USER)
+        layer.system(kibana=ELASTIC_USER)
         with tempfile.TemporaryDirectory(dir=cache()) as work:
             _add_python(layer, _tini(Path(work, "packages")) | {"/bin/bash": Path("/bin/bash")})
         _add_package(layer)
@@ -142,7 +142,7 @@ def _logstash() -> Image:
     home = "/usr/share/logstash"
 
     def fill(layer: Layer) -> None:
-        _add_system(layer, "logstash", ELASTIC_USER)
+        layer.system(logstash=ELASTIC_USER)
         # With openssl the operator's init container makes the keystore of the API.
         programs = {f"/usr/bin/{name}": Path("/usr/bin", name) for name in ("bash", "openssl")}
         libraries.add(layer, libraries.with_libraries(programs))
@@ -174,7 +174,7 @@ def _filebeat() -> Image:
     home = "/usr/share/filebeat"
 
     def fill(layer: Layer) -> None:
-        _add_system(layer, "filebeat", ELASTIC_USER)
+        layer.system(filebeat=ELASTIC_USER)
         with tempfile.TemporaryDirectory(dir=cache()) as work:
             programs = _tini(Path(work, "packages")) | {"/bin/bash": Path("/bin/bash")}
             libraries.add(layer, libraries.with_libraries(programs))
@@ -204,18 +204,11 @@ def _elastic_version() -> str:
 
 
 def _content(program: Program | None = None) -> tuple[str, ...]:
-    """Return what decides what an image holds: this module, and a program, or else Python and the stand-ins."""
-    own = Path(__file__).read_text()
+    """Return what decides what is in an image: a program, or Python with the stand-ins that are written in it."""
     if program:
-        return own, str(program.path.relative_to(cache()))
+        return (str(program.path.relative_to(cache())),)
     sources = sorted(PROGRAMS.glob("*.py"))
-    return own, *python.content(), yaml.__version__, *(file.read_text() for file in sources)
-
-
-def _add_system(layer: Layer, user: str, uid: int) -> None:
-    layer.users(**({} if uid == NOBODY else {user: uid}))
-    layer.folder("/tmp", 0o1777)  # noqa: S108  in the image
-    layer.text("/etc/nsswitch.conf", "hosts: files dns\n")
+    return *python.content(), yaml.__version__, *(file.read_text() for file in sources)
 
 
 def _add_python(layer: Layer, more: dict[str, Path] | None = None) -> None:

@@ -34,7 +34,7 @@ def layer_of(tmp_path: Path) -> tarfile.TarFile:
         layer.file("/bin/app", tree / "config" / "roles.yml", 0o755)
         layer.link("/bin/sh", "busybox")
         layer.tree("/home", tree, 1000, 0, group_as_owner=True)
-        layer.users(app=1000)
+        layer.system(app=1000)
     archive.seek(0)
     return tarfile.open(fileobj=archive)
 
