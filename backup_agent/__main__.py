@@ -13,11 +13,12 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from . import BackupError
+from . import BackupError, NotServedError
 from .blocks import Blocks
 from .database import Database
 from .elasticsearch import Elasticsearch
@@ -34,6 +35,8 @@ from .web import Web
 PATTERNS = {"mangakai-logs": "mangakai-logs-*", "mangakai-traces": "mangakai-jaeger-*"}
 RUN = ["prometheus", "grafana", "alertmanager", *PATTERNS]
 PARTS = [*RUN, "manifest"]
+# How long a cluster may take to serve a set-up, and the pause between two attempts.
+START_SECONDS, PAUSE_SECONDS = 240.0, 5.0
 
 say = functools.partial(print, flush=True)
 
@@ -108,9 +111,7 @@ def _do(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         schedule.run()
     if options.command == "set-up":
         for name in options.parts:
-            days, bucket = _number(environment, "BACKUP_RETENTION_DAYS"), environment["BACKUP_BUCKET"]
-            for line in elasticsearch(name, environment).set_up(bucket, days):
-                say(f"{name}: {line}")
+            _set_up(name, environment)
         return
     one = backup(options.part, environment, getattr(options, "bucket", ""))
     if options.command == "save":
@@ -122,6 +123,22 @@ def _do(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         say(f"restoring {options.part} from {snapshot}")
         for line in one.restore(snapshot, options.overwrite):
             say(line)
+
+
+def _set_up(name: str, environment: Mapping[str, str]) -> None:
+    """Set up the snapshots of a cluster, which may start at the same time: it is asked until it serves."""
+    days, bucket = _number(environment, "BACKUP_RETENTION_DAYS"), environment["BACKUP_BUCKET"]
+    cluster, deadline = elasticsearch(name, environment), time.monotonic() + START_SECONDS
+    while True:
+        try:
+            for line in cluster.set_up(bucket, days):
+                say(f"{name}: {line}")
+            return
+        except NotServedError as error:
+            if time.monotonic() > deadline:
+                raise
+            say(f"waiting for {name}: {error}")
+            time.sleep(PAUSE_SECONDS)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from .web import Web
 _REPOSITORY, _OTHER = "backup", "other"
 _RECENT, _DAILY = "recent", "daily"
 _RESTORED = "restored-"
-_WAIT_SECONDS, _PAUSE = 3600.0, 2.0
+_BEGIN_SECONDS, _WAIT_SECONDS, _PAUSE = 60.0, 3600.0, 2.0
 
 _INVOCATION = {"snapshot_name": str, "time": float, "details?": str}
 _POLICY = {_RECENT: {"last_success?": _INVOCATION, "last_failure?": _INVOCATION}}
@@ -90,7 +90,10 @@ class Elasticsearch:
         """Let Elasticsearch make a snapshot now, and wait for it."""
         answer = self._cluster.call("PUT", f"/_slm/policy/{_RECENT}/_execute", shape={"snapshot_name": str})
         name = answer["snapshot_name"]
-        self._until(lambda: self._found(name)["state"] != "IN_PROGRESS", f"snapshot {name}")
+        # It is ordered when Elasticsearch answers, and listed once it has begun.
+        begun = f"snapshot {name} begun"
+        self._until(lambda: bool(self._listed(name, "&ignore_unavailable=true")), begun, _BEGIN_SECONDS)
+        self._until(lambda: self._found(name)["state"] != "IN_PROGRESS", f"snapshot {name} done")
         return self._snapshot(name)
 
     def check(self) -> None:
@@ -118,7 +121,7 @@ class Elasticsearch:
         for index in sorted(in_the_way - left):
             self._cluster.call("POST", f"/{index}/_close")
         self._cluster.call("POST", f"/_snapshot/{self._repository}/{snapshot.id}/_restore", self._request(wanted))
-        self._until(lambda: self._whole([names[index] for index in wanted]), "the restored indices")
+        self._until(lambda: self._whole([names[index] for index in wanted]), "the restored indices whole")
         for index in wanted:
             yield f"restored {index}" + (f" as {names[index]}" if names[index] != index else "")
 
@@ -152,20 +155,20 @@ class Elasticsearch:
             for index in indices
         )
 
-    def _until(self, done: Callable[[], bool], what: str) -> None:
-        for _ in range(round(_WAIT_SECONDS / _PAUSE)):
+    def _until(self, done: Callable[[], bool], what: str, seconds: float = _WAIT_SECONDS) -> None:
+        for _ in range(round(seconds / _PAUSE)):
             if done():
                 return
             self._sleep(_PAUSE)
-        raise BackupError(f"{what}: not done after {_WAIT_SECONDS:.0f} s")
+        raise BackupError(f"{what}: not after {seconds:.0f} s")
 
     def _found(self, name: str) -> dict[str, Any]:
         for found in self._listed(name):
             return found
         raise BackupError(f"Elasticsearch lists no snapshot {name}")
 
-    def _listed(self, names: str) -> list[dict[str, Any]]:
-        path = f"/_snapshot/{self._repository}/{names}?index_details=true"
+    def _listed(self, names: str, options: str = "") -> list[dict[str, Any]]:
+        path = f"/_snapshot/{self._repository}/{names}?index_details=true{options}"
         found: list[dict[str, Any]] = self._cluster.call("GET", path, shape=_SNAPSHOTS)["snapshots"]
         return found
 

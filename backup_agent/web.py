@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from . import BackupError
+from . import BackupError, NotServedError
 from .answer import parsed
 
 _SECONDS = 60
@@ -33,7 +33,8 @@ class Web:
         """Send a request and return the answer's JSON, which has at least what `shape` says (see answer.py).
 
         Raises:
-            BackupError: no answer, an error status, or another answer.
+            NotServedError: no answer, or a status of the server's own (5xx, 429).
+            BackupError: another error status, or another answer.
         """
         what = f"{method} {self._url}{path}"
         body = json.dumps(content).encode() if content is not None else None
@@ -43,9 +44,10 @@ class Web:
                 with urllib.request.urlopen(request, timeout=_SECONDS, context=self._tls) as answer:  # noqa: S310
                     text = answer.read()
             except urllib.error.HTTPError as error:
-                raise BackupError(f"{what}: {error.code}: {_reason(error.read().decode(errors='replace'))}") from None
+                kind = NotServedError if error.code >= 500 or error.code == 429 else BackupError
+                raise kind(f"{what}: {error.code}: {_reason(error.read().decode(errors='replace'))}") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise BackupError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
+            raise NotServedError(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from None
         return parsed(what, text, shape)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from tests.logs.opensearch import Node
 
 Answer = tuple[int, Any]
+LATE_SECONDS = 1
 
 
 class SnapshotLifecycle:
@@ -43,27 +44,29 @@ class SnapshotLifecycle:
             case "GET", ["_slm", "policy", name]:
                 return 200, {name: self.policies[name]}
             case "PUT", ["_slm", "policy", name, "_execute"]:
-                return 200, {"snapshot_name": self.execute(name)}
+                snapshot = f"{name}-{time.time_ns()}"
+                # As Elasticsearch does, it answers before the snapshot has begun.
+                threading.Timer(LATE_SECONDS, self.execute, [name, snapshot]).start()
+                return 200, {"snapshot_name": snapshot}
             case "GET", ["_snapshot", _, _]:
-                return self._node.call(method, path.partition("?")[0])
+                # OpenSearch does not know index_details.
+                return self._node.call(method, path.replace("index_details=true", ""))
             case "POST", ["_snapshot", _, _, "_restore"]:
                 # OpenSearch knows no lifecycle, and refuses its settings.
                 settings = {"index.lifecycle.indexing_complete": True}
                 assert content.pop("index_settings", settings) == settings
         return self._node.call(method, path, content)
 
-    def execute(self, name: str) -> str:
-        """Make a snapshot by a policy, and return its name."""
+    def execute(self, name: str, snapshot: str) -> None:
+        """Make a snapshot by the policy `name`."""
         policy = self.policies[name]
-        snapshot = f"{name}-{time.time_ns()}"
         times = {"snapshot_name": snapshot, "start_time": round(time.time() * 1000), "time": round(time.time() * 1000)}
         if self.failing:
             policy["last_failure"] = {**times, "details": self.failing}
-            return snapshot
+            return
         config = {**policy["policy"]["config"], "indices": ",".join(policy["policy"]["config"]["indices"])}
         self._node.ask("PUT", f"/_snapshot/backup/{snapshot}?wait_for_completion=true", config)
         policy["last_success"] = times
-        return snapshot
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

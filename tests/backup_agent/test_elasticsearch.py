@@ -1,6 +1,8 @@
 """Snapshots of an index: set up, made, lost, restored. What plays Elasticsearch: snapshot_lifecycle.py."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -54,6 +56,37 @@ def found(node: opensearch.Node, index: str) -> list[str]:
 def set_up(environment: dict[str, str], part: str) -> Elasticsearch:
     assert program.main(["set-up", part], environment) == 0
     return program.elasticsearch(part, environment)
+
+
+def test_a_set_up_waits_for_a_cluster_that_starts_at_the_same_time(
+    node: opensearch.Node,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(program, "PAUSE_SECONDS", 0.2)
+    starting = SnapshotLifecycle(node, PORT + 1)
+    with ExitStack() as stack:
+        threading.Timer(1, lambda: stack.enter_context(starting.running())).start()
+        set_up({**environment, "MANGAKAI_LOGS_URL": starting.url}, "mangakai-logs")
+    assert list(starting.policies) == ["recent", "daily"]
+    assert "waiting for mangakai-logs: PUT" in capsys.readouterr().out
+
+
+def test_a_set_up_gives_up_after_its_time_and_where_waiting_does_not_help(
+    environment: dict[str, str],
+    lifecycle: SnapshotLifecycle,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(program, "START_SECONDS", -1)
+    nobody = {**environment, "MANGAKAI_LOGS_URL": f"http://127.0.0.1:{PORT + 1}"}
+    assert program.main(["set-up", "mangakai-logs"], nobody) == 1
+    assert "Connection refused" in capsys.readouterr().err
+    monkeypatch.setattr(program, "START_SECONDS", 60)
+    monkeypatch.setattr(lifecycle, "answer", lambda *_: (403, {"error": {"reason": "no right"}}))
+    assert program.main(["set-up", "mangakai-logs"], environment) == 1
+    assert "403: no right" in capsys.readouterr().err
 
 
 def test_what_programs_write_is_what_is_saved() -> None:
@@ -137,16 +170,16 @@ def test_what_elasticsearch_saved_by_itself_is_seen(
     with pytest.raises(BackupError, match="has made no snapshot yet"):
         one.scheduled()
     fill(node, DAY, 5)
-    name = lifecycle.execute("recent")
+    lifecycle.execute("recent", "recent-first")
     seen: Snapshot = one.scheduled()
-    assert (seen.id, seen.made == seen.newest) == (name, True)
+    assert (seen.id, seen.made == seen.newest) == ("recent-first", True)
     one.check()
     lifecycle.failing = "no such bucket"
-    lifecycle.execute("recent")
+    lifecycle.execute("recent", "recent-second")
     with pytest.raises(BackupError, match="failed: no such bucket"):
         one.scheduled()
     lifecycle.failing = ""
-    lifecycle.execute("recent")
+    lifecycle.execute("recent", "recent-third")
     assert one.scheduled().made >= seen.made
 
 
