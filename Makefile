@@ -25,7 +25,7 @@ help: ## this list
 up: .venv/runtime ## bring the sandbox and a stack up on this machine [STACK=local] [CHARTS=directory]
 	@$(IN_VENV) sandbox up --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
 
-live: .venv/runtime ## bring a sandbox whose containers run and a stack up; Linux, as root [STACK=local] [CHARTS=directory]
+live: .venv/development ## bring a sandbox whose containers run and a stack up; Linux, as root [STACK=local] [CHARTS=directory]
 	@$(IN_VENV) sandbox live --stack $(STACK) $(if $(CHARTS),--charts $(CHARTS))
 
 preview: .venv/runtime ## show what `pulumi up` would change on the sandbox, object by object [STACK=local] [BASE=git ref] [CHARTS=directory]

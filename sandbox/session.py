@@ -18,7 +18,8 @@ from sandbox.environment import environment, exports
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.processes import SandboxError
 from sandbox.program_pins import PROVIDER
-from sandbox.stacks import prepare
+from sandbox.sizes import of_one_machine
+from sandbox.stacks import laid_over, prepare
 
 ANSWER_SECONDS = 120
 # What a real cluster has and the sandbox has not: an API server that reaches Services, and cert-manager.
@@ -68,7 +69,7 @@ def shell(sandbox: Sandbox, stack: str) -> str:
     if not sandbox.kubeconfig.exists():
         raise SandboxError("there is no sandbox yet: run make up or make live first")
     if not sandbox.stack_file(stack).exists():
-        prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": charts_directory(sandbox, None)}})
+        prepare(sandbox, stack, SECRETS, _settings(sandbox, charts_directory(sandbox, None)))
     return exports(environment(sandbox, stack))
 
 
@@ -128,9 +129,14 @@ def down(sandbox: Sandbox) -> int:
 def _ready(sandbox: Sandbox, stack: str, charts: Path | None, live: bool | None) -> dict[str, str]:
     """Start the sandbox, prepare `stack` on it, and return the environment for the engine."""
     clusters.start(sandbox, live)
-    directory = charts_directory(sandbox, charts)
-    prepare(sandbox, stack, SECRETS, {**WITHOUT_WEBHOOKS, "charts": {"directory": directory}})
+    prepare(sandbox, stack, SECRETS, _settings(sandbox, charts_directory(sandbox, charts)))
     return os.environ | environment(sandbox, stack)
+
+
+def _settings(sandbox: Sandbox, charts: str) -> dict[str, dict[str, object]]:
+    """Return what is laid over the settings of any stack on this sandbox."""
+    own: dict[str, dict[str, object]] = {**WITHOUT_WEBHOOKS, "charts": {"directory": charts}}
+    return laid_over(own, of_one_machine()) if clusters.is_live(sandbox) else own
 
 
 def charts_directory(sandbox: Sandbox, given: Path | None) -> str:

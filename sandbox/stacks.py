@@ -37,7 +37,7 @@ def prepare(
         known = ", ".join(sorted(file.stem.removeprefix("Pulumi.") for file in project.glob("Pulumi.*.yaml")))
         raise SandboxError(f"there is no stack {stack!r}: {committed} is missing; the stacks are {known}")
     given = settings or {}
-    overlay = {**given, "cluster": {**given.get("cluster", {}), "context": CONTEXT, "server": sandbox.server}}
+    overlay = laid_over(given, {"cluster": {"context": CONTEXT, "server": sandbox.server}})
     sandbox.project.mkdir(parents=True, exist_ok=True)
     plain = _keep_secrets(sandbox.secrets_file(stack), secrets)
     document = on_sandbox(yaml.safe_load(committed.read_text()) or {}, overlay, plain)
@@ -73,8 +73,17 @@ def on_sandbox(
             config[key] = value
     for key, values in overlay.items():
         name = f"{PROJECT}:{key}"
-        config[name] = {**(config.get(name) or {}), **values}
+        config[name] = laid_over(config.get(name) or {}, values)
     return {**{key: value for key, value in committed.items() if key not in ENCRYPTION}, "config": config}
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with another one laid over it: what both have is the other's, a mapping key by key."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+        merged[key] = laid_over(below[key], value) if both else value
+    return merged
 
 
 def _keep_secrets(file: Path, secrets: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,9 @@ from development.docs import requirements
 from tests.offline import ROOT
 
 pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
-pytest.register_assert_rewrite("tests.live.asking", "tests.live.stack")
+pytest.register_assert_rewrite(
+    *(f"tests.live.{name}" for name in ("application", "asking", "checks", "cluster", "elastic", "people", "watch"))
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -35,6 +35,23 @@ class Post:
     body: dict[str, Any]
 
 
+def mail_of(envelope: Envelope) -> Mail:
+    """Return what came in an envelope, now."""
+    content = envelope.content or b""
+    message = email.message_from_bytes(
+        content if isinstance(content, bytes) else content.encode(), EmailMessage, policy=default
+    )
+    leaves = [part for part in message.walk() if not part.is_multipart()]
+    parts = {part.get_content_subtype(): part.get_content().replace("\r\n", "\n") for part in leaves}
+    return Mail(
+        at=time.monotonic(),
+        to=", ".join(envelope.rcpt_tos),
+        subject=str(message["Subject"]),
+        text=str(parts.get("plain", "")),
+        html=str(parts.get("html", "")),
+    )
+
+
 class MailServer:
     """An SMTP server on 127.0.0.1:`port` that asks for a login, and takes `password` only."""
 
@@ -73,21 +90,7 @@ class MailServer:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802
         """Keep a mail (the name is aiosmtpd's)."""
-        content = envelope.content or b""
-        message = email.message_from_bytes(
-            content if isinstance(content, bytes) else content.encode(), EmailMessage, policy=default
-        )
-        leaves = [part for part in message.walk() if not part.is_multipart()]
-        parts = {part.get_content_subtype(): part.get_content().replace("\r\n", "\n") for part in leaves}
-        self.received.append(
-            Mail(
-                at=time.monotonic(),
-                to=", ".join(envelope.rcpt_tos),
-                subject=str(message["Subject"]),
-                text=str(parts.get("plain", "")),
-                html=str(parts.get("html", "")),
-            )
-        )
+        self.received.append(mail_of(envelope))
         return "250 OK"
 
 

@@ -10,6 +10,7 @@ from operations.cache import cache
 from sandbox.images.oci import NOBODY, Image, Layer
 from sandbox.program_pins import (
     ALERTMANAGER,
+    AMTOOL,
     CONFIG_RELOADER,
     COREDNS,
     ECK_OPERATOR,
@@ -22,6 +23,7 @@ from sandbox.program_pins import (
     NODE_EXPORTER,
     PAUSE,
     PROMETHEUS,
+    PROMTOOL,
     RESTIC,
     Program,
 )
@@ -29,6 +31,7 @@ from sandbox.program_pins import (
 PROGRAMS = (
     PROMETHEUS,
     ALERTMANAGER,
+    AMTOOL,
     CONFIG_RELOADER,
     KUBE_STATE_METRICS,
     NODE_EXPORTER,
@@ -57,6 +60,7 @@ def images() -> list[Image]:
             command=("--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"),
             busybox=True,
             more=lambda layer: layer.folder("/prometheus", 0o775, NOBODY, NOBODY),
+            tool=PROMTOOL,
         ),
         _image(
             ALERTMANAGER,
@@ -67,6 +71,7 @@ def images() -> list[Image]:
             command=("--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"),
             busybox=True,
             more=lambda layer: layer.folder("/alertmanager", 0o775, NOBODY, NOBODY),
+            tool=AMTOOL,
         ),
         _image(
             CONFIG_RELOADER,
@@ -132,11 +137,11 @@ def images() -> list[Image]:
             user="65535:65535",
             entrypoint=("/pause",),
         ),
-        # For the pods that make and remove a volume's folder.
+        # For the cluster's own pods: those that make and remove a volume's folder, and `sandbox.live.internet`.
         Image(
             names=("docker.io/library/busybox:1.35",),
-            content=("mkdir", "rm"),
-            fill=lambda layer: layer.busybox("sh", "mkdir", "rm"),
+            content=("chroot", "mkdir", "rm"),
+            fill=lambda layer: layer.busybox("sh", "chroot", "mkdir", "rm"),
             command=("sh",),
         ),
     ]
@@ -154,22 +159,25 @@ def _image(
     busybox: bool = False,
     prefix: str = "v",
     more: Callable[[Layer], None] = lambda _: None,
+    tool: Program | None = None,
 ) -> Image:
     """Return the image of one program: it lies at `path`, and ENTRYPOINT is that with `arguments`.
 
-    Its tag is the version after `prefix`, and `more` adds what else it needs.
+    Its tag is the version after `prefix`, `more` adds what else it needs, and `tool` is a second program beside it.
     """
+    programs = {path: program} | ({f"/bin/{tool.file_name}": tool} if tool else {})
 
     def fill(layer: Layer) -> None:
         layer.system()
-        layer.file(path, program.path)
+        for inside, each in programs.items():
+            layer.file(inside, each.path)
         if busybox:
             layer.busybox(*SHELL)
         more(layer)
 
     return Image(
         names=(f"{repository}:{prefix}{program.version}",),
-        content=(str(program.path.relative_to(cache())), str(busybox)),
+        content=(*(str(each.path.relative_to(cache())) for each in programs.values()), str(busybox)),
         fill=fill,
         user=user,
         workdir=workdir,

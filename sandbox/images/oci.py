@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
 
 from operations.cache import cache
+from sandbox import authority
 from sandbox.program_pins import GOARCH
 
 BUSYBOX = Path("/bin/busybox")
@@ -69,11 +70,13 @@ class Layer:
                     self.file(str(inside / name), file, _same_for_group(mode) if group_as_owner else mode, uid, gid)
 
     def system(self, **ids: int) -> None:
-        """Add what programs expect of a system: users, these besides root and nobody, /tmp, and how names resolve."""
+        """Add what programs expect of a system: users (these, root, nobody), /tmp, how to resolve, whom to trust."""
         known = {"root": 0, "nobody": NOBODY, **ids}
         self.text("/etc/passwd", "".join(f"{name}:x:{uid}:{uid}:{name}:/:/bin/sh\n" for name, uid in known.items()))
         self.text("/etc/group", "".join(f"{name}:x:{uid}:\n" for name, uid in known.items()))
         self.text("/etc/nsswitch.conf", "hosts: files dns\n")
+        # Nobody else signs for who can be reached from a live cluster.
+        self.text("/etc/ssl/certs/ca-certificates.crt", authority.of_images().pem.decode())
         self.folder("/tmp", 0o1777)  # noqa: S108  in the image
 
     def busybox(self, *commands: str) -> None:
@@ -132,7 +135,7 @@ class Image:
     @property
     def archive(self) -> Path:
         """The path of the archive once it is written."""
-        parts = (self.names, self.content, self._configuration(), _modules())
+        parts = (self.names, self.content, self._configuration(), _modules(), authority.of_images().pem)
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
         name = self.names[0].rsplit("/", 1)[-1].replace(":", "-")
         return cache() / "images" / f"{name}-{key}.tar"

@@ -16,7 +16,6 @@ from sandbox.images import libraries
 from sandbox.images.oci import Image, Layer
 
 _SHELL = ("sh", "cat", "cp", "id", "ls", "sleep")
-_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Of the standard library, what needs a screen or a compiler, or is there to test or to install it.
 _LEFT_OUT = {"__pycache__", "dist-packages", "ensurepip", "idlelib", "lib2to3", "site-packages", "test", "tests"}
 _LEFT_OUT |= {"tkinter", "turtledemo"}
@@ -91,8 +90,6 @@ def files(found: Interpreter) -> dict[str, Path]:
             file = Path(folder, name)
             if not _LEFT_OUT_FILES.match(name) and file.exists():
                 paths[f"/usr/local/lib/{found.name}/{file.relative_to(found.standard_library)}"] = file
-    if _AUTHORITIES.exists():
-        paths[str(_AUTHORITIES)] = _AUTHORITIES
     return paths
 
 

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import yaml
+
 from sandbox import api_server
 from sandbox.images.oci import Image
 from sandbox.layout import CHECKOUT, Sandbox
-from sandbox.live import certificates, cgroups
+from sandbox.live import certificates, cgroups, internet
 from sandbox.live.layout import NODE, Live
 from sandbox.processes import LIVE_HOST, SandboxError, running, stop
 from sandbox.program_pins import (
@@ -104,7 +106,9 @@ def _start(sandbox: Sandbox, images: Iterable[Image]) -> None:
         "the API server",
         lambda: live.ready.exists() and api_server.is_ready(sandbox, sandbox.kubeconfig),
     )
-    manifests = [f"--filename={path}" for path in (MANIFESTS, *SHARED)]
+    own = live.configuration / "internet.yaml"
+    own.write_text(yaml.safe_dump_all(internet.manifests(sandbox)))
+    manifests = [f"--filename={path}" for path in (MANIFESTS, *SHARED, own)]
     _kubectl(sandbox, "apply", "--server-side", "--force-conflicts", *manifests)
     _wait(sandbox, host, "the node", lambda: _is_up(sandbox))
     live.complete.touch()

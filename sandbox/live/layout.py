@@ -14,6 +14,8 @@ POD_NETWORK = "198.18.1.0/24"
 SERVICE_NETWORK = "198.19.0.0/16"
 API_SERVICE = "198.19.0.1"
 DNS_SERVICE = "198.19.0.10"
+# As in manifests/dns.yaml, which leads names outside the cluster there.
+INTERNET_SERVICE = "198.19.0.20"
 API_PORT = 6443
 
 

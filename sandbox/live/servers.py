@@ -1,6 +1,7 @@
 """The servers of a live cluster's node: what each is configured by, and its command line."""
 
 import json
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from sandbox.live.layout import (
 from sandbox.program_pins import PAUSE
 
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
+SHARED_FOLDER = Path(__file__).with_name("shared-folder.sh")
 CNI_PLUGINS = "/usr/lib/cni"
 ZONE = {"topology.kubernetes.io/region": "ap-southeast-1", "topology.kubernetes.io/zone": "ap-southeast-1a"}
 # Who makes volumes, under the names of local-path-provisioner itself and of the EBS CSI driver, by its folder.
@@ -42,6 +44,9 @@ class Servers:
         _write_json(folder / "cni" / "10-bridge.conflist", _pod_network())
         _write_yaml(folder / "kubelet.yaml", self._kubelet_configuration())
         _write_yaml(folder / "kube-proxy.yaml", self._kube_proxy_configuration())
+        driver = Path(self._volume_plugins, "mangakai~shared-folder", "shared-folder")
+        driver.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SHARED_FOLDER, driver)
         for name in PROVISIONERS:
             volumes = self.live.state / name
             volumes.mkdir(parents=True, exist_ok=True)
@@ -243,7 +248,7 @@ options = {{SystemdCgroup = false}}
 
     @property
     def _volume_plugins(self) -> str:
-        """Return an empty folder; by default it is one of the machine, which would stay there."""
+        """Return the folder of drivers; by default it is one of the machine, which would stay there."""
         return str(self.live.state / "volume-plugins")
 
     def _bin(self, name: str) -> str:

@@ -56,15 +56,19 @@ def ask(
     body: object = None,
     headers: Mapping[str, str] | None = None,
     pool: urllib3.PoolManager = _POOL,
+    method: str | None = None,
 ) -> Answer:
-    """Ask a server of the cluster, through 127.0.0.1; `pool` has the authority that it is known by."""
+    """Ask a server of the cluster, through 127.0.0.1, by GET, or POST where there is a body, or another method.
+
+    `pool` has the authority that the server is known by.
+    """
     # A connection that is kept would lead to a pod that has ended.
     sent = {
         "Connection": "close",
         **(headers or {}),
         **(urllib3.make_headers(basic_auth=":".join(login)) if login else {}),
     }
-    method = "GET" if body is None else "POST"
+    method = method or ("GET" if body is None else "POST")
     # Where a connection is lost without an answer, it is asked again: rules of the network change while pods come up.
     retries = urllib3.Retry(3, backoff_factor=0.5)
     answer = pool.request(method, url, json=body, headers=sent, timeout=30, retries=retries, redirect=False)

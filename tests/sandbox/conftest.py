@@ -29,6 +29,7 @@ from sandbox.stacks import prepare
 FIRST_PORT = 28443
 CANARIES = {key: f"canary-{key}-9d41" for key in secrets.PURPOSES} | {
     "slackApiUrl": "https://hooks.slack.com/services/canary-9d41",
+    "heartbeatUrl": "https://heartbeat.invalid/canary-9d41",
     "sentryDsn": "https://canary-9d41@sentry.example.com/1",
 }
 

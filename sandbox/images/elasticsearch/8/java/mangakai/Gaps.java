@@ -49,6 +49,6 @@ public final class Gaps extends SharedGaps implements ActionPlugin, RepositoryPl
         Environment environment, NamedXContentRegistry parsers, ClusterService cluster, BigArrays arrays,
         RecoverySettings recovery, RepositoriesMetrics repositories) {
         return Map.of("s3", metadata -> new FolderRepository(
-            metadata, Bucket.folder(metadata, environment), parsers, cluster, arrays, recovery));
+            metadata, Bucket.folder(metadata), parsers, cluster, arrays, recovery));
     }
 }

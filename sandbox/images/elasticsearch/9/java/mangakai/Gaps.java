@@ -40,6 +40,6 @@ public final class Gaps extends SharedGaps implements ActionPlugin, RepositoryPl
         Environment environment, NamedXContentRegistry parsers, ClusterService cluster, BigArrays arrays,
         RecoverySettings recovery, RepositoriesMetrics repositories, SnapshotMetrics metrics) {
         return Map.of("s3", (project, metadata) -> new FolderRepository(
-            project, metadata, Bucket.folder(metadata, environment), parsers, cluster, arrays, recovery, metrics));
+            project, metadata, Bucket.folder(metadata), parsers, cluster, arrays, recovery, metrics));
     }
 }

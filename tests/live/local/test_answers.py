@@ -12,22 +12,13 @@ import pytest
 import urllib3
 
 from components.foundation.web_interfaces import WEB_INTERFACES
-from operations import render
 from tests import offline
 from tests.catalogue import queries
+from tests.live import checks
+from tests.live.application import TRACE
 from tests.live.asking import ask, query, until
-from tests.live.stack import (
-    ADMIN,
-    ALERTMANAGER,
-    GRAFANA,
-    JAEGER,
-    KIBANA,
-    PROMETHEUS,
-    TRACE,
-    as_kibana,
-    documents,
-    elastic,
-)
+from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, KIBANA, PROMETHEUS
+from tests.live.elastic import as_kibana, documents, elastic
 from tests.offline import ROOT
 from tests.sandbox.conftest import Api, Project
 
@@ -66,33 +57,12 @@ def test_grafana_shows_each_dashboard_and_reaches_each_datasource() -> None:
 
 
 def test_every_target_is_up_with_the_rights_that_it_has() -> None:
-    def targets() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = ask(f"{PROMETHEUS}/api/v1/targets?state=active").document["data"]["activeTargets"]
-        return found
-
-    until(lambda: all(target["health"] == "up" for target in targets()), 120, "every target up")
-    jobs = {target["labels"]["job"] for target in targets()}
-    print(f"\n{len(targets())} targets of {len(jobs)} jobs: {sorted(jobs)}")
-    # The application is not there; everything else that a stack without backups has is scraped.
-    application = {"mangakai-backend", "redis", "postgres", "nginx", "kubernetes-pods", "mangakai-worker"}
-    shipped = {file.stem for file in (ROOT / "scrape").glob("*.yml")} - {"backup"}
-    assert shipped - jobs == application & shipped
+    # A stack without backups has everything else.
+    checks.every_target_is_up(None, checks.OF_THE_APPLICATION | {"backup"})
 
 
 def test_every_rule_is_evaluated() -> None:
-    shipped = sum(
-        text.count("- alert:") + text.count("- record:")
-        for path, text in render.stack_files("local").items()
-        if path.startswith("rules/")
-    )
-
-    def health() -> list[str]:
-        groups = ask(f"{PROMETHEUS}/api/v1/rules").document["data"]["groups"]
-        return [rule["health"] for group in groups for rule in group["rules"]]
-
-    until(lambda: set(health()) == {"ok"}, 120, "every rule evaluated")
-    print(f"\n{len(health())} rules")
-    assert len(health()) == shipped
+    checks.every_rule_is_evaluated(None, "local")
 
 
 @pytest.mark.usefixtures("application")

@@ -1,17 +1,16 @@
 """The pods of the stack `local` on the live cluster, from `up` to their end, and what the user's verbs say of them."""
 
-import json
-import re
-import subprocess
-import sys
 import time
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.live import checks
+from tests.live.application import TRACE
 from tests.live.asking import ask, bring_up, execute, is_ready, pods, query, until, unwell
-from tests.live.stack import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, TRACE, documents
+from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS
+from tests.live.elastic import documents
 from tests.sandbox.conftest import Api, Project
 
 # What a changed object takes to reach a running program: the kubelet looks at each ConfigMap and Secret once a minute.
@@ -21,12 +20,7 @@ GRACE, GRACE_OF_ELASTICSEARCH = 30, 90
 
 
 def test_every_pod_is_ready_and_none_has_restarted(api: Api) -> None:
-    # An operator makes some after `up` has ended.
-    until(lambda: all(is_ready(pod) for pod in pods(api)), 180, "every pod ready")
-    found = {pod["metadata"]["name"]: unwell(pod) for pod in pods(api)}
-    print(f"\n{len(found)} pods")
-    assert len(found) > 15
-    assert {name: why for name, why in found.items() if why} == {}
+    checks.every_pod_is_ready(api, 16)
 
 
 def test_a_second_up_changes_nothing(project: Project) -> None:
@@ -56,25 +50,12 @@ def test_a_changed_rule_and_dashboard_reach_the_programs_without_a_restart(proje
     assert {pod["metadata"]["name"]: why for pod in pods(api) if (why := unwell(pod))} == {}
 
 
-def run(project: Project, verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a user's verb about the stack."""
-    command = [sys.executable, "-m", f"operations.{verb}", "--stack", "local", *arguments]
-    variables = project.environment("local")
-    return subprocess.run(command, cwd=project.folder, env=variables, capture_output=True, text=True, check=False)
-
-
 def test_nothing_has_drifted(project: Project) -> None:
-    done = run(project, "drift")
-    assert done.returncode == 0, done.stdout + done.stderr
+    checks.nothing_has_drifted(project, "local")
 
 
-def test_troubleshooting_finds_nothing_but_that_the_application_and_the_world_are_not_there(project: Project) -> None:
-    found = json.loads(run(project, "troubleshoot", "--json").stdout)["findings"]
-    findings = [f"{one['subject']}: {one['what']}" for one in found if one["severity"] != "info"]
-    print("\n" + "\n".join(findings))
-    # Nobody is notified, for no name outside the cluster exists; the rest is about the application.
-    expected = re.compile("notifications by |Redis|PostgreSQL|Nginx|backend")
-    assert [finding for finding in findings if not expected.search(finding)] == []
+def test_troubleshooting_finds_nothing_but_that_the_application_is_not_there(project: Project) -> None:
+    checks.troubleshooting_finds_only(project, "local", "Redis|PostgreSQL|Nginx|backend")
 
 
 @pytest.mark.usefixtures("application", "trace")

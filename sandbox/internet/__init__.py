@@ -1,0 +1,1 @@
+"""The world outside a live cluster, as far as the stacks ask for something there."""

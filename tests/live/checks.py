@@ -1,0 +1,89 @@
+"""What holds of any stack that is up on a live cluster."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Set
+from typing import Any
+
+from operations import render
+from tests.live.asking import ask, is_ready, pods, until, unwell
+from tests.offline import ROOT
+from tests.sandbox.conftest import CANARIES, Api, Project
+
+PROMETHEUS, ALERTMANAGER, GRAFANA = "http://localhost:9090", "http://localhost:9093", "http://localhost:3000"
+KIBANA, JAEGER = "https://localhost:5601", "http://localhost:16686"
+ADMIN = ("admin", CANARIES["grafanaAdminPassword"])
+# Of the jobs, those whose targets are the application's, which is not there.
+OF_THE_APPLICATION = {"mangakai-backend", "redis", "postgres", "nginx", "kubernetes-pods", "mangakai-worker"}
+Login = tuple[str, str] | None
+
+
+def every_pod_is_ready(api: Api, least: int) -> None:
+    """Wait until every pod is ready, of which there are this many at least; none has restarted."""
+    # An operator makes some after `up` has ended.
+    until(lambda: all(is_ready(pod) for pod in pods(api)), 180, "every pod ready")
+    found = {pod["metadata"]["name"]: unwell(pod) for pod in pods(api) if not was_in_vain(pod)}
+    print(f"\n{len(found)} pods")
+    assert len(found) >= least
+    assert {name: why for name, why in found.items() if why} == {}
+
+
+def was_in_vain(pod: dict[str, Any]) -> bool:
+    """Return whether this is a try of a Job before the one that succeeded."""
+    owners = pod["metadata"].get("ownerReferences", [])
+    return pod["status"]["phase"] == "Failed" and any(owner["kind"] == "Job" for owner in owners)
+
+
+def every_target_is_up(login: Login, absent: Set[str]) -> None:
+    """Wait until every target is up, with the rights that Prometheus has: of all jobs but those that are absent."""
+
+    def targets() -> list[dict[str, Any]]:
+        answer = ask(f"{PROMETHEUS}/api/v1/targets?state=active", login)
+        found: list[dict[str, Any]] = answer.document["data"]["activeTargets"]
+        return found
+
+    until(lambda: all(target["health"] == "up" for target in targets()), 120, "every target up")
+    jobs = {target["labels"]["job"] for target in targets()}
+    print(f"\n{len(targets())} targets of {len(jobs)} jobs: {sorted(jobs)}")
+    shipped = {file.stem for file in (ROOT / "scrape").glob("*.yml")}
+    assert shipped - jobs == absent & shipped
+
+
+def every_rule_is_evaluated(login: Login, stack: str) -> None:
+    """Wait until Prometheus has evaluated each rule of the stack without an error."""
+    shipped = sum(
+        text.count("- alert:") + text.count("- record:")
+        for path, text in render.stack_files(stack).items()
+        if path.startswith("rules/")
+    )
+
+    def health() -> list[str]:
+        groups = ask(f"{PROMETHEUS}/api/v1/rules", login).document["data"]["groups"]
+        return [rule["health"] for group in groups for rule in group["rules"]]
+
+    until(lambda: set(health()) == {"ok"}, 120, "every rule evaluated")
+    print(f"\n{len(health())} rules")
+    assert len(health()) == shipped
+
+
+def run(project: Project, stack: str, verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a user's verb about a stack, whatever its exit status."""
+    command = [sys.executable, "-m", f"operations.{verb}", "--stack", stack, *arguments]
+    variables = project.environment(stack)
+    return subprocess.run(command, cwd=project.folder, env=variables, capture_output=True, text=True, check=False)
+
+
+def nothing_has_drifted(project: Project, stack: str) -> None:
+    """Ask `make drift`."""
+    done = run(project, stack, "drift")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def troubleshooting_finds_only(project: Project, stack: str, expected: str) -> None:
+    """Ask `make troubleshoot`: each finding matches the regular expression."""
+    found = json.loads(run(project, stack, "troubleshoot", "--json").stdout)["findings"]
+    findings = [f"{one['subject']}: {one['what']}" for one in found if one["severity"] != "info"]
+    print("\n" + "\n".join(findings))
+    assert [finding for finding in findings if not re.search(expected, finding)] == []

@@ -1,0 +1,55 @@
+"""Names outside a live cluster: what its DNS leads to the pod `internet` is what that answers as."""
+
+import re
+from pathlib import Path
+
+import yaml
+from cryptography import x509
+
+from components.settings import read_file
+from sandbox.authority import Authority
+from sandbox.layout import Sandbox, ports_from
+from sandbox.live import certificates, internet
+from sandbox.live.certificates import INTERNET_NAMES
+from sandbox.live.cluster import MANIFESTS
+from sandbox.live.layout import INTERNET_SERVICE
+from sandbox.session import SECRETS
+from tests.offline import ROOT
+
+
+def corefile() -> str:
+    documents = yaml.safe_load_all((MANIFESTS / "dns.yaml").read_text())
+    (found,) = [each["data"]["Corefile"] for each in documents if each["kind"] == "ConfigMap"]
+    return str(found)
+
+
+def test_each_name_that_it_answers_as_leads_to_it() -> None:
+    zones = re.findall(r"template IN (\w+) (.+) \{", corefile())
+    assert [kind for kind, _ in zones] == ["A", "AAAA"]
+    assert len({names for _, names in zones}) == 1
+    led = zones[0][1].split()
+    assert [name for name in INTERNET_NAMES if not any(f".{name}".endswith(f".{zone}") for zone in led)] == []
+    assert f'"{{{{ .Name }}}} 5 IN A {INTERNET_SERVICE}"' in corefile()
+    services = [each for each in internet.manifests(Sandbox(Path("/s"), ports_from(1))) if each["kind"] == "Service"]
+    assert [each["spec"]["clusterIP"] for each in services] == [INTERNET_SERVICE]
+
+
+def test_what_production_asks_for_outside_is_there() -> None:
+    settings = read_file(ROOT / "Pulumi.prod.yaml")
+    region = settings.cluster.region
+    assert f"*.{region}.amazonaws.com" in INTERNET_NAMES
+    assert f"*.s3.dualstack.{region}.amazonaws.com" in INTERNET_NAMES
+    assert settings.alertmanager.smtp.smarthost == f"smtp.gmail.com:{internet.SUBMISSION_PORT}"
+    assert settings.aws is not None
+    assert settings.aws.account_id == internet.ACCOUNT
+    hosts = [SECRETS[name].split("/")[2] for name in ("slackApiUrl", "heartbeatUrl")]
+    assert {*hosts, "smtp.gmail.com"} <= set(INTERNET_NAMES)
+
+
+def test_its_certificate_is_signed_by_whom_images_trust(tmp_path: Path) -> None:
+    certificates.write(tmp_path / "certificates")
+    of_images = certificates.authority.of_images().certificate
+    own = Authority.read(tmp_path / "certificates").certificate
+    leaf = x509.load_pem_x509_certificate((tmp_path / "certificates" / "internet.crt").read_bytes())
+    leaf.verify_directly_issued_by(of_images)
+    assert own.subject != of_images.subject
