@@ -17,7 +17,7 @@ IN_VENV := .venv/bin/python -m
 # Verbs about a stack that is up on the sandbox act on the sandbox.
 ON_ITS_CLUSTER = $(if $(wildcard .sandbox),sandbox=$$($(IN_VENV) sandbox env --stack $(STACK) --if-up) && eval "$$sandbox" &&)
 
-.PHONY: help up live preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test
+.PHONY: help up live preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test test-long
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -73,12 +73,16 @@ docs: .venv/runtime ## write the parts of docs/ that are generated
 check: .venv/development ## format, lint, types, generated documents, shell and Makefile
 	@$(IN_VENV) development.check
 
-test: .venv/development ## every test, building and starting what they need
+test: .venv/development ## the tests, building and starting what they need
 	@$(IN_VENV) pytest -m 'not built' tests/unit tests/aws
 	@$(IN_VENV) sandbox.build engine cluster testing
 	@$(IN_VENV) sandbox.images
 	@$(IN_VENV) tests.logs.opensearch
-	@$(IN_VENV) pytest -m built
+	@$(IN_VENV) pytest -m 'built and not long' --durations=25
+
+test-long: .venv/development ## the tests that are slow and rarely fail, before a release
+	@$(IN_VENV) sandbox.build engine cluster testing
+	@$(IN_VENV) pytest -m long --durations=25
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: set PYTHON=")'

@@ -57,7 +57,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     proven = config.stash.setdefault(PROVEN, {})
     if config.option.markexpr == "not built":
         cache.set(FIRST_RUN, proven)
-    elif config.option.markexpr == "built" and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+    elif config.option.markexpr == "built and not long" and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         for id_, passed in cache.get(FIRST_RUN, {}).items():
             proven[id_] = proven.get(id_, True) and passed
         if os.environ.get("CI") and unproven(proven):

@@ -33,7 +33,7 @@ def create(name: str) -> None:
             # An empty set takes no process: https://docs.kernel.org/admin-guide/cgroup-v1/cpusets.html.
             for file in ("cpuset.cpus", "cpuset.mems"):
                 (group / file).write_text((mount / file).read_text())
-        if (group / "cpu.shares").exists():
+        if (mount / "cpu.shares").exists():
             # What a kubelet gives its pods, beside the other processes of the machine: each has a weight of its own.
             (group / "cpu.shares").write_text(str(SHARES_OF_A_PROCESSOR * (os.cpu_count() or 1)))
 

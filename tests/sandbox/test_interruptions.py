@@ -90,6 +90,7 @@ def test_an_install_that_was_killed_is_repaired(project: Project, api: Api) -> N
     assert project.repair(STACK) == []
 
 
+@pytest.mark.long
 def test_an_upgrade_that_was_killed_is_repaired(project: Project, api: Api) -> None:
     project.up(STACK)
     before = len(api.helm_records())
@@ -106,6 +107,7 @@ def test_an_upgrade_that_was_killed_is_repaired(project: Project, api: Api) -> N
     assert "--storage.tsdb.retention.time=3d" in str(arguments)
 
 
+@pytest.mark.long
 def test_a_release_that_is_there_and_that_pulumi_does_not_know_of_is_taken_up(project: Project) -> None:
     """Helm had ended, and the engine was killed before it could write that down."""
     project.up(STACK)
@@ -124,6 +126,7 @@ def test_a_release_that_is_there_and_that_pulumi_does_not_know_of_is_taken_up(pr
     assert set(project.up(STACK)) == {"unchanged"}
 
 
+@pytest.mark.long
 def test_a_provider_that_outlives_its_engine_is_ended(project: Project, api: Api) -> None:
     process = begin(project, "up", "--yes", "--skip-preview")
     wait_for(under_way(api, "pending-install"), process)
@@ -134,6 +137,7 @@ def test_a_provider_that_outlives_its_engine_is_ended(project: Project, api: Api
     project.up(STACK)
 
 
+@pytest.mark.long
 def test_a_running_update_is_not_repaired(project: Project, api: Api) -> None:
     process = begin(project, "up", "--yes", "--skip-preview")
     wait_for(under_way(api, "pending-install"), process)

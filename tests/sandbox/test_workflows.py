@@ -18,6 +18,8 @@ from tests.sandbox.actions import Actions
 from tests.sandbox.conftest import CANARIES, FIRST_PORT, copy_project
 from tests.serving import serving
 
+pytestmark = pytest.mark.long
+
 STACKS = ["staging", "prod"]
 RULES = "rules/application.yml"
 

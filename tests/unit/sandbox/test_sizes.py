@@ -1,5 +1,6 @@
 """The sizes at which any stack fits on one machine."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ config:
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
 def test_every_container_whose_size_is_a_setting_gets_another_one(stack: str) -> None:
-    def resources(settings: dict[str, object], where: str = "") -> set[str]:
+    def resources(settings: Mapping[str, object], where: str = "") -> set[str]:
         found = {where} if where.endswith(".resources") else set()
         for key, value in settings.items():
             if isinstance(value, dict):

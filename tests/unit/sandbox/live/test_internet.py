@@ -7,6 +7,7 @@ import yaml
 from cryptography import x509
 
 from components.settings import read_file
+from sandbox import authority
 from sandbox.authority import Authority
 from sandbox.layout import Sandbox, ports_from
 from sandbox.live import certificates, internet
@@ -48,7 +49,7 @@ def test_what_production_asks_for_outside_is_there() -> None:
 
 def test_its_certificate_is_signed_by_whom_images_trust(tmp_path: Path) -> None:
     certificates.write(tmp_path / "certificates")
-    of_images = certificates.authority.of_images().certificate
+    of_images = authority.of_images().certificate
     own = Authority.read(tmp_path / "certificates").certificate
     leaf = x509.load_pem_x509_certificate((tmp_path / "certificates" / "internet.crt").read_bytes())
     leaf.verify_directly_issued_by(of_images)
