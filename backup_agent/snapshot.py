@@ -52,9 +52,16 @@ class Backup(Protocol):
 def choose(snapshots: Sequence[Snapshot], wanted: str) -> Snapshot:
     """Return the snapshot that is `wanted`: `latest`, the beginning of an id, or the last one up to a time (ISO 8601).
 
+    The latest is taken only where it is not made of what came after a loss: where no earlier one holds twice as much.
+
     Raises:
-        BackupError: there is none, naming those that there are.
+        BackupError: there is none, naming those that there are; or the latest holds too little, naming another.
     """
+    if wanted == "latest" and (fuller := [each for each in snapshots if each.size > 2 * snapshots[-1].size]):
+        raise BackupError(
+            f"the latest backup ({snapshots[-1]}) holds less than half of an earlier one ({fuller[-1]}), as after a "
+            "loss: say which is wanted, by its id or by a time"
+        )
     found = [each for each in snapshots if wanted == "latest" or each.id.startswith(wanted)]
     if not found:
         try:

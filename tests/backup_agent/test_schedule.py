@@ -141,3 +141,12 @@ def test_a_snapshot_is_chosen_by_its_id_or_its_time() -> None:
         choose(snapshots, "1969-01-01")
     with pytest.raises(BackupError, match="no backup 'yesterday': latest, an id or a time"):
         choose(snapshots, "yesterday")
+
+
+def test_the_latest_backup_is_not_taken_where_it_was_made_after_a_loss() -> None:
+    full, half, empty = (Snapshot(name, 0, 0, size, "") for name, size in (("aa1", 100), ("bb2", 50), ("cc3", 0)))
+    assert choose([full, half], "latest") == half
+    assert choose([empty], "latest") == empty
+    with pytest.raises(BackupError, match=r"\(cc3, .*\) holds less than half of an earlier one \(bb2, .*\), as after"):
+        choose([full, half, empty], "latest")
+    assert choose([full, half, empty], "cc3") == empty
