@@ -26,7 +26,8 @@ def deploy(settings: Settings, secrets: Secrets) -> Base:
         for name in (MONITORING, AGENTS)
     )
     base = Base(settings=settings, secrets=secrets, provider=connect(settings), monitoring=monitoring, agents=agents)
-    return base.with_prerequisite(Namespaces("namespaces", NamespacesArgs(keep_data=storage.keep_data), base.options()))
+    args = NamespacesArgs(keep_data=storage.keep_data, context=settings.cluster.context)
+    return base.with_prerequisite(Namespaces("namespaces", args, base.options()))
 
 
 def deploy_secrets(base: Base) -> Base:

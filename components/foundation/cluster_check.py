@@ -1,6 +1,4 @@
-"""The cluster: what it must have before anything is registered, and the provider."""
-
-import http.client
+"""The cluster: what it must have before anything is registered, and what not, and the provider."""
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -10,15 +8,16 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from ..settings import Settings
-
-_TIMEOUT = 30.0  # seconds
+from .cluster_reader import NotAllowedError, read
+from .ownership import of_others
 
 
 def connect(settings: Settings) -> kubernetes.Provider:
     """Return the provider of the stack's cluster.
 
     Raises:
-        pulumi.RunError: the cluster does not answer, or lacks something; naming all that it lacks.
+        pulumi.RunError: the cluster does not answer, lacks something, or has what another stack or somebody else owns;
+            naming all of it.
     """
     configuration = api.Configuration()
     configuration.retries = False
@@ -26,14 +25,14 @@ def connect(settings: Settings) -> kubernetes.Provider:
         client = kubeconfig.new_client_from_config(  # type: ignore[no-untyped-call]
             context=settings.cluster.context, client_configuration=configuration
         )
-        lacks = missing(settings, client)
+        problems = [*of_others(settings, client), *missing(settings, client)]
     except (ConfigException, HTTPError) as error:
         raise pulumi.RunError(
             f"cluster {settings.cluster.name} does not answer at {settings.cluster.server} (nothing was registered): "
             f"{error}. Check that it runs, that your network or VPN leads there, and that you are logged in"
         ) from error
-    if lacks:
-        lines = "\n".join(f"  - {line}" for line in lacks)
+    if problems:
+        lines = "\n".join(f"  - {line}" for line in problems)
         raise pulumi.RunError(f"cluster {settings.cluster.name} is not ready (nothing was registered):\n{lines}")
     return kubernetes.Provider(
         "cluster",
@@ -89,16 +88,8 @@ def missing(settings: Settings, client: api.ApiClient) -> list[str]:
 
 def _exists(client: api.ApiClient, path: str, text: str) -> bool:
     """Return whether there is something at a path of the API, as far as this user may know."""
-    # By its path: the client's own methods import a model of all that Kubernetes has, which takes longer than the rest.
-    request = client.param_serialize("GET", path, auth_settings=["BearerToken"])
-    answer = client.call_api(*request, _request_timeout=_TIMEOUT)
-    answer.read()  # type: ignore[no-untyped-call]
-    match answer.status:
-        case http.client.OK:
-            return True
-        case http.client.NOT_FOUND:
-            return False
-        case http.client.FORBIDDEN:
-            pulumi.log.warn(f"not allowed to check this on the cluster: {text}")
-            return True
-    raise HTTPError(f"{answer.status} {answer.reason}")
+    try:
+        return read(client, path) is not None
+    except NotAllowedError:
+        pulumi.log.warn(f"not allowed to check this on the cluster: {text}")
+        return True

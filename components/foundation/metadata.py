@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_kubernetes import meta
 
+from .ownership import OWNER, PART_OF, owner
+
 
 def metadata(
     name: pulumi.Input[str],
@@ -15,10 +17,12 @@ def metadata(
 ) -> meta.v1.ObjectMetaArgs:
     """Return the metadata of an object that belongs to `component`, with the labels that Kubernetes recommends.
 
+    One of the whole cluster, as a Namespace is, names the stack that owns it.
+
     Args:
         name: of the object.
         component: the part of the system.
-        namespace: of the object; None for one of the cluster.
+        namespace: of the object; None for one of the whole cluster.
         labels: further ones.
         annotations: if any.
     """
@@ -27,9 +31,8 @@ def metadata(
         namespace=namespace,
         labels={
             "app.kubernetes.io/component": component,
-            "app.kubernetes.io/part-of": "mangakai-monitoring",
-            "app.kubernetes.io/managed-by": "pulumi",
+            **PART_OF,
             **(labels or {}),
         },
-        annotations=dict(annotations) if annotations else None,
+        annotations={**({OWNER: owner()} if namespace is None else {}), **(annotations or {})} or None,
     )

@@ -19,6 +19,9 @@ WEB_AUTH = "web-auth"
 WEB_USER = "monitoring"
 REMOTE_WRITE = "prometheus-remote-write"
 
+# A ClusterRole and its binding, of the same name.
+JAEGER_OPERATOR_RIGHTS = "mangakai-jaeger-operator"
+
 BACKUP = "backup"
 BACKUP_AGENT = "backup-program"
 

@@ -7,13 +7,15 @@ from pulumi_kubernetes import core
 
 from .metadata import metadata
 from .names import AGENTS, MONITORING
+from .ownership import guard
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamespacesArgs:
-    """The arguments of Namespaces: whether `monitoring`, with the volumes in it, outlives `pulumi destroy`."""
+    """Whether `monitoring`, with the volumes in it, outlives `pulumi destroy`; the context of the cluster."""
 
     keep_data: bool
+    context: str
 
 
 class Namespaces(pulumi.ComponentResource):
@@ -21,6 +23,7 @@ class Namespaces(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Namespaces", name, {}, opts)
+        self._guard = guard(args.context)
         self._namespace(MONITORING, "baseline", args.keep_data)
         self._namespace(AGENTS, "privileged", keep=False)
         self.register_outputs({})
@@ -29,5 +32,5 @@ class Namespaces(pulumi.ComponentResource):
         core.v1.Namespace(
             name,
             metadata=metadata(name, "namespace", labels={"pod-security.kubernetes.io/enforce": pod_security}),
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep, hooks=self._guard),
         )

@@ -16,7 +16,7 @@ from ..elastic.awaited import awaited
 from ..elastic.connection import ElasticsearchConnection
 from ..foundation.certificate import self_signed
 from ..foundation.metadata import metadata
-from ..foundation.names import MONITORING
+from ..foundation.names import JAEGER_OPERATOR_RIGHTS, MONITORING
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
 from ..foundation.rollout_status import ANNOTATION, RolloutStatus, RolloutStatusArgs
@@ -126,7 +126,7 @@ class Jaeger(pulumi.ComponentResource):
 
         Source: detectDefaultIngressClass in pkg/autodetect/main.go of the operator 1.65.0.
         """
-        name = f"mangakai-{_OPERATOR}"
+        name = JAEGER_OPERATOR_RIGHTS
         role = rbac.v1.ClusterRole(
             name,
             metadata=metadata(name, "jaeger"),

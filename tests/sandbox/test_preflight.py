@@ -2,6 +2,8 @@
 
 import re
 
+from kubernetes import client
+
 from components.foundation.cluster_check import missing
 from components.settings import Settings
 from tests.sandbox.conftest import Api, Project
@@ -47,6 +49,21 @@ def test_the_engine_shows_it_and_registers_nothing(project: Project) -> None:
     assert "Traceback" not in done.stdout
     assert not re.search(r"kubernetes:.* create", done.stdout)
     project.prepare("local")
+
+
+def test_a_namespace_of_somebody_else_is_refused_and_stays_as_it_is(project: Project, api: Api) -> None:
+    api.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name="monitoring")))
+    try:
+        project.prepare("local")
+        for arguments in (("preview",), ("up", "--yes", "--skip-preview")):
+            done = project.pulumi("local", *arguments)
+            assert done.returncode != 0
+            assert "namespace/monitoring: already there, and made by somebody else; this is stack" in done.stdout
+        project.destroy("local")
+        metadata = api.get("/api/v1/namespaces/monitoring")["metadata"]
+        assert metadata["labels"] == {"kubernetes.io/metadata.name": "monitoring"}
+    finally:
+        api.core.delete_namespace("monitoring")
 
 
 def test_wrong_settings_come_without_a_traceback(project: Project) -> None:

@@ -37,6 +37,11 @@ def test_what_a_destroy_leaves_the_next_up_takes_up(project: Project, api: Api) 
     names = {item["metadata"]["name"] for item in config_maps}
     assert names <= {"kube-root-ca.crt", "elastic-licensing", "elastic-operator-uuid"}, "not in the README's list"
 
+    project.prepare("staging")
+    refused = project.pulumi("staging", "preview")
+    assert "namespace/monitoring: already there, and of stack mangakai-monitoring/prod" in refused.stdout
+    assert api.claims() == claims
+
     bring_up(project, "prod")
     assert api.claims() == claims
     checks.every_pod_is_ready(api, 28)

@@ -1,0 +1,57 @@
+"""A stand-in for a cluster's API: it answers with objects by their path, and the kubeconfig leads there."""
+
+import http.server
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.serving import serving
+
+CONTEXT = "x"
+
+
+@contextmanager
+def answering(objects: Mapping[str, Any], refused: Mapping[str, int] | None = None) -> Iterator[str]:
+    """Give the address of a server of these objects; a path in `refused` is answered by its status.
+
+    The path "" is every one.
+    """
+    statuses = refused or {}
+
+    class Answering(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if status := statuses.get(self.path, statuses.get("")):
+                self.send_error(status)
+            elif self.path in objects:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(objects[self.path]).encode())
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def lead_to(
+    address: str, folder: Path, monkeypatch: pytest.MonkeyPatch, user: Mapping[str, object] | None = None
+) -> None:
+    """Let the context CONTEXT of the kubeconfig lead to an address."""
+    kubeconfig = {
+        "current-context": CONTEXT,
+        "contexts": [{"name": CONTEXT, "context": {"cluster": "x", "user": "x"}}],
+        "clusters": [{"name": "x", "cluster": {"server": address}}],
+        "users": [{"name": "x", "user": dict(user or {})}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(kubeconfig))
+    # The client reads the variable when it is imported.
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
