@@ -34,7 +34,10 @@ class BackupBucket(pulumi.ComponentResource):
     def _bucket(self, name: str, args: BackupBucketArgs) -> aws.s3.Bucket:
         child = pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep)
         bucket = aws.s3.Bucket(
-            name, bucket_prefix=f"{args.cluster}-monitoring-"[:37], force_destroy=not args.keep, opts=child
+            name,
+            bucket_prefix=f"{args.cluster}-monitoring-"[:37],
+            force_destroy=not args.keep,
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(ignore_changes=["bucketPrefix"])),
         )
         versioned = aws.s3.BucketVersioning(
             name,

@@ -48,7 +48,7 @@ class Key(pulumi.ComponentResource):
             name,
             name=f"alias/{args.cluster}-monitoring",
             target_key_id=key.id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["name"]),
         )
         self.arn = key.arn
         self.register_outputs({"arn": self.arn})

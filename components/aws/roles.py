@@ -50,7 +50,7 @@ class Roles(pulumi.ComponentResource):
             name=role_name(args.cluster.name, part),
             description=f"What {part} of the monitoring stack may do in AWS",
             assume_role_policy=_trust(args.settings, part),
-            opts=child,
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(ignore_changes=["name"])),
         )
         statements = pulumi.Output.all(args.bucket_arn, args.key_arn).apply(
             lambda arns: (

@@ -7,7 +7,7 @@ from kubernetes import config as kubeconfig
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
-from ..settings import Settings
+from ..settings import PROJECT, Settings
 from .cluster_reader import NotAllowedError, read
 from .ownership import of_others
 
@@ -40,9 +40,12 @@ def connect(settings: Settings) -> kubernetes.Provider:
         # error where it lists several. The provider itself reads the variable too.
         kubeconfig="",
         context=settings.cluster.context,
-        cluster_identifier=settings.cluster.name,
+        # Another one would replace every object, Namespaces too. A stack has one cluster for life, and keeps the
+        # identifier that it began with: it was cluster.name once, which is a label and may change.
+        cluster_identifier=PROJECT,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
 
 
