@@ -1,18 +1,21 @@
 """Release what a killed `pulumi up` left behind, so that the next one converges: `make repair STACK=…`.
 
-It releases the stack's lock, clears pending operations, and removes Helm's records of installs and upgrades that were
-under way, or that ended when nobody could take note of it any more. Nothing else is touched: what such an install has
-made is taken up by the next `up`.
+It releases the stack's lock, clears pending operations, and removes Helm's records of the stack's own installs and
+upgrades that were under way, or that ended when nobody could take note of it any more. Nothing else is touched: what
+such an install has made is taken up by the next `up`. Where an update may be running, or the kubeconfig leads to
+another cluster than the stack's, nothing is done.
 """
 
 import argparse
+import http.client
 import json
 import os
+import pwd
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,17 @@ from kubernetes import client as api
 from kubernetes import config as kubeconfig
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
+from pydantic import ValidationError
 from urllib3.exceptions import HTTPError
 
-from components.foundation.names import AGENTS, MONITORING
+from components.foundation.names import RELEASES
+from components.foundation.ownership import OWNER, owner
 from components.settings import PROJECT
+from components.settings.foundation import ClusterSettings
+from components.settings.kubeconfig import problems
+from operations.liveness import is_alive
 
-_RELEASE = "kubernetes:helm.sh/v3:Release"
+_RELEASE, _NAMESPACE = "kubernetes:helm.sh/v3:Release", "kubernetes:core/v1:Namespace"
 _UNDER_WAY = "owner=helm,status in (pending-install, pending-upgrade, pending-rollback)"
 
 
@@ -45,30 +53,47 @@ def repair(
         end_provider: ends a provider that outlived its engine, once it is known that no update is running.
 
     Raises:
-        RepairError: an update is running, or the stack or its cluster cannot be reached.
+        RepairError: an update is or may be running, the kubeconfig leads to another cluster, or the stack or its
+            cluster cannot be reached.
     """
     pulumi = _Pulumi(stack, environment, root)
+    cluster = _cluster(pulumi)
     released = list(_release_lock(pulumi))
     end_provider()
-    pending = _pending(pulumi)
-    cleared = [f"cleared the pending operation {operation['type']} of {_name(operation)}" for operation in pending]
-    unknown = [_name(each) for each in pending if each["type"] == "creating" and each["resource"]["type"] == _RELEASE]
-    return [*released, *cleared, *_remove_records(pulumi, unknown)]
+    state = json.loads(pulumi("stack", "export"))
+    pending: list[dict[str, Any]] = state["deployment"].pop("pending_operations", None) or []
+    if pending:
+        _write(pulumi, state)
+    cleared = [
+        f"cleared the pending operation {operation['type']} of {_name(operation['resource'])}" for operation in pending
+    ]
+    unknown = [
+        _name(each["resource"])
+        for each in pending
+        if each["type"] == "creating" and each["resource"]["type"] == _RELEASE
+    ]
+    resources = state["deployment"].get("resources") or []
+    namespaces = {_name(one) for one in resources if one["type"] == _NAMESPACE}
+    return [*released, *cleared, *_remove_records(pulumi, cluster, namespaces, unknown)]
 
 
 class _Pulumi:
     """The command line of one stack."""
 
     def __init__(self, stack: str, environment: dict[str, str], root: Path) -> None:
-        self.stack, self.environment, self._root = stack, environment, root
+        self.stack, self.environment, self.root = stack, environment, root
 
     def __call__(self, *arguments: str) -> str:
-        command = ["pulumi", *arguments, "--stack", self.stack, "--non-interactive"]
+        """Return what `pulumi` prints about the stack."""
+        return self.of_backend(*arguments, "--stack", self.stack)
+
+    def of_backend(self, *arguments: str) -> str:
+        """Return what `pulumi` prints about no stack."""
         program = self.environment.get("PATH", os.defpath)
         try:
             done = subprocess.run(
-                command,
-                cwd=self._root,
+                ["pulumi", *arguments, "--non-interactive"],
+                cwd=self.root,
                 env={**self.environment, "PATH": program},
                 capture_output=True,
                 text=True,
@@ -81,57 +106,118 @@ class _Pulumi:
         return done.stdout
 
 
+def _cluster(pulumi: _Pulumi) -> ClusterSettings:
+    """Return the cluster that the stack names, to which the kubeconfig leads."""
+    try:
+        cluster = ClusterSettings.model_validate_json(pulumi("config", "get", f"{PROJECT}:cluster"))
+    except ValidationError:
+        raise RepairError(f"stack {pulumi.stack} names no cluster: `pulumi preview` says what is wrong") from None
+    if wrong := problems(cluster, pulumi.environment):
+        raise RepairError(f"nothing was done: {wrong[0]}")
+    return cluster
+
+
 def _release_lock(pulumi: _Pulumi) -> Iterator[str]:
-    backend = pulumi.environment.get("PULUMI_BACKEND_URL", "")
-    if not backend.startswith("file://"):
-        # Who holds the lock of another backend cannot be seen from here: `make repair` is the user's word for it.
-        pulumi("cancel", "--yes")
+    sure = f"if you are sure that no update runs: pulumi cancel --stack {pulumi.stack}"
+    url = json.loads(pulumi.of_backend("whoami", "--json"))["url"]
+    if not url.startswith("file://"):
+        try:
+            # Whoever writes the state takes the lock first: it is refused where somebody has it, and told who.
+            _write(pulumi, json.loads(pulumi("stack", "export")))
+        except RepairError as error:
+            raise RepairError(f"{error}\nNothing was done. Is it locked, and {sure}") from error
         return
-    folder = Path(backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization" / PROJECT / pulumi.stack
-    locks = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    for lock in locks:
-        if lock.get("hostname") == socket.gethostname() and Path(f"/proc/{lock.get('pid')}").exists():
-            raise RepairError(f"stack {pulumi.stack} is being updated by process {lock['pid']}: wait until it ends")
+    locks = _locks(pulumi, _state(pulumi, url))
+    for path, lock in locks.items():
+        who = f"{lock.get('username')}@{lock.get('hostname')}, process {lock.get('pid')}"
+        if not isinstance(lock.get("pid"), int) or lock.get("hostname") != socket.gethostname():
+            raise RepairError(f"whether {who} still updates stack {pulumi.stack} cannot be seen here ({path}); {sure}")
+        if is_alive(lock["pid"]):
+            raise RepairError(
+                f"stack {pulumi.stack} is being updated by process {lock['pid']}: wait until it ends; "
+                f"where that is no pulumi, {sure}"
+            )
     if locks:
         pulumi("cancel", "--yes")
-    for lock in locks:
-        yield f"released the lock of {lock.get('username')}@{lock.get('hostname')}, process {lock.get('pid')}"
+    for lock in locks.values():
+        yield f"released the lock of {lock['username']}@{lock['hostname']}, process {lock['pid']}"
 
 
-def _pending(pulumi: _Pulumi) -> list[dict[str, Any]]:
-    """Take the pending operations out of the state, and return them."""
-    exported = json.loads(pulumi("stack", "export"))
-    pending: list[dict[str, Any]] = exported["deployment"].pop("pending_operations", None) or []
-    if not pending:
-        return []
+def _state(pulumi: _Pulumi, url: str) -> Path:
+    """Return the folder of a backend in files, as Pulumi finds it: `~` is the user's home, whatever HOME says."""
+    path = url.removeprefix("file://").partition("?")[0]
+    if path.startswith("~"):
+        path = pwd.getpwuid(os.getuid()).pw_dir + path[1:]
+    folder = pulumi.root / path / ".pulumi"
+    if not folder.is_dir():
+        raise RepairError(f"the state of backend {url} is not in {folder}, so that nobody knows whether an update runs")
+    return folder
+
+
+def _locks(pulumi: _Pulumi, state: Path) -> dict[Path, dict[str, Any]]:
+    """Return who has locked the stack, by the file that says it."""
+    files = sorted((state / "locks" / "organization" / PROJECT / pulumi.stack).glob("*.json"))
+    try:
+        return {path: dict(json.loads(path.read_text())) for path in files}
+    except (OSError, ValueError) as error:
+        raise RepairError(
+            f"stack {pulumi.stack} is locked, and by whom cannot be read: {error}; "
+            f"if you are sure that no update runs: pulumi cancel --stack {pulumi.stack}"
+        ) from error
+
+
+def _write(pulumi: _Pulumi, state: dict[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(exported, file)
+        json.dump(state, file)
         file.flush()
         pulumi("stack", "import", "--file", file.name)
-    return pending
 
 
-def _name(operation: dict[str, Any]) -> str:
-    return str(operation["resource"]["urn"].split("::")[-1])
+def _name(resource: dict[str, Any]) -> str:
+    return str(resource["urn"].split("::")[-1])
 
 
-def _remove_records(pulumi: _Pulumi, unknown: Sequence[str]) -> Iterator[str]:
-    """Remove the records of what was under way, and all of the Releases that Pulumi does not know to be there."""
+def _remove_records(
+    pulumi: _Pulumi, cluster: ClusterSettings, namespaces: Collection[str], unknown: Sequence[str]
+) -> Iterator[str]:
+    """Remove the records of what was under way, and all of the Releases that Pulumi does not know to be there.
+
+    Args:
+        pulumi: of the stack.
+        cluster: the stack's.
+        namespaces: which the stack's state holds.
+        unknown: the Releases that were being created.
+    """
     selectors = [_UNDER_WAY, *([f"owner=helm,name in ({', '.join(unknown)})"] if unknown else [])]
-    context = pulumi("config", "get", "--path", f"{PROJECT}:cluster.context").strip()
     file = pulumi.environment.get("KUBECONFIG")
     try:
-        core = api.CoreV1Api(kubeconfig.new_client_from_config(file, context))  # type: ignore[no-untyped-call]
-        for namespace in (MONITORING, AGENTS):
+        core = api.CoreV1Api(kubeconfig.new_client_from_config(file, cluster.context))  # type: ignore[no-untyped-call]
+        for namespace, ours in RELEASES.items():
+            if not _is_of(pulumi.stack, core, namespace, namespaces):
+                continue
             lists = [core.list_namespaced_secret(namespace, label_selector=one).items for one in selectors]
             found: dict[str, Any] = {each.metadata.name: each.metadata for items in lists for each in items}  # type: ignore[union-attr,misc]
             for metadata in found.values():
-                core.delete_namespaced_secret(metadata.name, namespace)
                 labels = metadata.labels
-                record = f"{labels['name']} v{labels['version']} ({labels['status']})"
-                yield f"removed the Helm record {record} in {namespace}"
+                if labels["name"] in ours:
+                    core.delete_namespaced_secret(metadata.name, namespace)
+                    record = f"{labels['name']} v{labels['version']} ({labels['status']})"
+                    yield f"removed the Helm record {record} in {namespace}"
     except (ApiException, ConfigException, HTTPError) as error:
-        raise RepairError(f"the cluster of context {context!r} cannot be asked for Helm's records: {error}") from error
+        raise RepairError(
+            f"the cluster of context {cluster.context!r} cannot be asked for Helm's records: {error}"
+        ) from error
+
+
+def _is_of(stack: str, core: api.CoreV1Api, namespace: str, held: Collection[str]) -> bool:
+    """Return whether a namespace is there and the stack's: by its owner, or where it has none by the stack's state."""
+    try:
+        annotations = core.read_namespace(namespace).metadata.annotations or {}  # type: ignore[union-attr]
+    except ApiException as error:
+        if error.status == http.client.NOT_FOUND:
+            return False
+        raise
+    return annotations[OWNER] == owner(stack) if OWNER in annotations else namespace in held
 
 
 def main() -> int:

@@ -19,6 +19,23 @@ WEB_AUTH = "web-auth"
 WEB_USER = "monitoring"
 REMOTE_WRITE = "prometheus-remote-write"
 
+# The Helm releases, by their namespace.
+RELEASES = {
+    MONITORING: (
+        "alertmanager",
+        "elastic-operator",
+        "elastic-operator-crds",
+        "grafana",
+        "jaeger-operator",
+        "kibana",
+        "logstash",
+        "mangakai-logs",
+        "mangakai-traces",
+        "prometheus",
+    ),
+    AGENTS: ("filebeat",),
+}
+
 # A ClusterRole and its binding, of the same name.
 JAEGER_OPERATOR_RIGHTS = "mangakai-jaeger-operator"
 

@@ -22,9 +22,9 @@ OWNER = "mangakai.com/owner"
 PART_OF = {"app.kubernetes.io/part-of": PROJECT, "app.kubernetes.io/managed-by": "pulumi"}
 
 
-def owner() -> str:
-    """Return who owns what this stack makes: its project and its name."""
-    return f"{PROJECT}/{pulumi.get_stack()}"
+def owner(stack: str | None = None) -> str:
+    """Return who owns what a stack makes, this one where none is given: its project and its name."""
+    return f"{PROJECT}/{stack or pulumi.get_stack()}"
 
 
 def cluster_wide(settings: Settings) -> dict[str, str]:

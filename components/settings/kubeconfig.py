@@ -1,6 +1,7 @@
 """The check that the kubeconfig at hand leads to the cluster that a stack names."""
 
 import os
+from collections.abc import Mapping
 
 import yaml
 from kubernetes.config import ConfigException
@@ -9,14 +10,18 @@ from kubernetes.config.kube_config import KubeConfigMerger
 from .foundation import ClusterSettings
 
 
-def problems(cluster: ClusterSettings) -> list[str]:
+def problems(cluster: ClusterSettings, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return what is wrong with the kubeconfig for `cluster`, in one line, or nothing.
 
     It is read from the files that KUBECONFIG lists, else from ~/.kube/config, and the first that has a name wins, as
     for the Kubernetes provider. Nobody is logged in for that.
+
+    Args:
+        cluster: which the stack names.
+        environment: with KUBECONFIG; this process' own where none is given.
     """
     try:
-        merged = KubeConfigMerger(os.environ.get("KUBECONFIG") or "~/.kube/config").config  # type: ignore[no-untyped-call]
+        merged = KubeConfigMerger(environment.get("KUBECONFIG") or "~/.kube/config").config  # type: ignore[no-untyped-call]
         contexts = {entry["name"]: entry["context"] for entry in merged.value["contexts"]} if merged else {}
         if cluster.context not in contexts:
             there = ", ".join(sorted(contexts)) or "none"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from kubernetes import client
 
 from operations.repair import RepairError
 from sandbox import processes
@@ -88,6 +89,29 @@ def test_an_install_that_was_killed_is_repaired(project: Project, api: Api) -> N
     project.up(STACK)
     assert set(project.up(STACK)) == {"unchanged"}
     assert project.repair(STACK) == []
+
+
+@pytest.mark.long
+def test_an_engine_that_nobody_has_reaped_is_dead(project: Project, api: Api) -> None:
+    """As in containers whose first process never does."""
+    process = begin(project, "up", "--yes", "--skip-preview")
+    wait_for(under_way(api, "pending-install"), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    time.sleep(1)
+    assert f", process {process.pid}" in project.repair(STACK)[0]
+    process.wait()
+    project.up(STACK)
+
+
+@pytest.mark.long
+def test_the_records_of_somebody_else_stay(project: Project, api: Api) -> None:
+    project.up(STACK)
+    labels = {"owner": "helm", "name": "theirs", "version": "1", "status": "pending-install"}
+    metadata = client.V1ObjectMeta(name="sh.helm.release.v1.theirs.v1", labels=labels)
+    api.core.create_namespaced_secret("monitoring", client.V1Secret(metadata=metadata))
+    assert project.repair(STACK) == []
+    assert api.core.read_namespaced_secret("sh.helm.release.v1.theirs.v1", "monitoring")
+    api.core.delete_namespaced_secret("sh.helm.release.v1.theirs.v1", "monitoring")
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ import yaml
 
 from components.foundation.chart_pins import PINS
 from components.foundation.kubernetes_secrets import web_config
+from components.foundation.names import RELEASES
 from components.foundation.ownership import OWNER, cluster_wide
 from components.settings import read_file, secrets
 from tests.offline import ROOT, Registered, Run, canary, run
@@ -92,6 +93,9 @@ def test_every_object_of_the_whole_cluster_names_its_stack_and_is_looked_for_bef
 def test_every_release_is_named_pinned_and_bounded(stack: Run) -> None:
     releases = stack.of_type(RELEASE)
     assert {Path(release.inputs["chart"]).name.rsplit("-", 1)[0] for release in releases} == set(PINS)
+    assert {(release.inputs["namespace"], release.name) for release in releases} == {
+        (namespace, name) for namespace, names in RELEASES.items() for name in names
+    }
     for release in releases:
         chart = Path(release.inputs["chart"]).name.rsplit("-", 1)[0]
         assert release.inputs["name"] == release.name

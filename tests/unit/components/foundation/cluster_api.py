@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -17,7 +18,9 @@ CONTEXT = "x"
 
 @contextmanager
 def answering(objects: Mapping[str, Any], refused: Mapping[str, int] | None = None) -> Iterator[str]:
-    """Give the address of a server of these objects; a path in `refused` is answered by its status.
+    """Give the address of a server of these objects, whatever the query; what is deleted stays.
+
+    A path in `refused` is answered by its status.
 
     The path "" is every one.
     """
@@ -25,14 +28,22 @@ def answering(objects: Mapping[str, Any], refused: Mapping[str, int] | None = No
 
     class Answering(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if status := statuses.get(self.path, statuses.get("")):
+            path = urlsplit(self.path).path
+            if status := statuses.get(path, statuses.get("")):
                 self.send_error(status)
-            elif self.path in objects:
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(json.dumps(objects[self.path]).encode())
+            elif path in objects:
+                self.answer(objects[path])
             else:
                 self.send_error(404)
+
+        def do_DELETE(self) -> None:
+            self.answer({})
+
+        def answer(self, body: Any) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
