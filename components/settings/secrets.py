@@ -17,7 +17,31 @@ from .errors import PROJECT
 if TYPE_CHECKING:
     from . import Settings
 
+# In characters; in bytes, of which bcrypt reads no more; in characters.
+_LEAST_PASSWORD, _MOST_PASSWORD, _LEAST_SEED = 8, 72, 16
 _DSN = re.compile(r"https://[^@/\s]+@[^@/\s]+/(\S+/)?\d+")
+
+
+def _dsn(value: str) -> str | None:
+    # Sentry's SDK would refuse it when the application starts.
+    if _DSN.fullmatch(value):
+        return None
+    return "no DSN. Allowed is https://<key>@<host>/<number>, as Sentry's project settings show it"
+
+
+def _web_password(value: str) -> str | None:
+    # bcrypt would refuse it too, in the middle of an update.
+    size = len(value.encode())
+    if len(value) >= _LEAST_PASSWORD and size <= _MOST_PASSWORD and "\0" not in value:
+        return None
+    allowed = f"{_LEAST_PASSWORD} characters or more, {_MOST_PASSWORD} bytes or less, none of them NUL"
+    return f"found {len(value)} characters, {size} bytes. Allowed are {allowed}"
+
+
+def _seed(value: str) -> str | None:
+    if len(value) < _LEAST_SEED:
+        return f"found {len(value)} characters. Allowed are {_LEAST_SEED} or more, advised are 32 random ones"
+    return None
 
 
 def _secret(
@@ -25,6 +49,7 @@ def _secret(
     *,
     needed: Callable[[Settings], bool] = lambda _: True,
     optional: bool = False,
+    wrong: Callable[[str], str | None] = lambda _: None,
 ) -> Mapping[str, Any]:
     """Return the declaration of a secret.
 
@@ -32,8 +57,9 @@ def _secret(
         purpose: what it is for.
         needed: whether a stack of these settings needs it, where not all do; in others it is ignored.
         optional: it is never asked for, and read where it is set.
+        wrong: returns what is wrong with a value and what is allowed, without the value, or None.
     """
-    return {"purpose": purpose, "needed": needed, "optional": optional}
+    return {"purpose": purpose, "needed": needed, "optional": optional, "wrong": wrong}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +78,7 @@ class Secrets:
         metadata=_secret(
             "password of the user monitoring in front of Prometheus and Alertmanager",
             needed=lambda settings: settings.exposure.authentication,
+            wrong=_web_password,
         )
     )
     remote_write_password: pulumi.Output[str] | None = field(
@@ -75,10 +102,14 @@ class Secrets:
         )
     )
     sentry_dsn: pulumi.Output[str] | None = field(
-        metadata=_secret("DSN of the application's Sentry project; without it no exception goes there", optional=True)
+        metadata=_secret(
+            "DSN of the application's Sentry project; without it no exception goes there", optional=True, wrong=_dsn
+        )
     )
     internal_seed: pulumi.Output[str] = field(
-        metadata=_secret("random text of 32 characters or more, from which passwords between programs are derived")
+        metadata=_secret(
+            "random text of 32 characters or more, from which passwords between programs are derived", wrong=_seed
+        )
     )
 
     def derive(self, purpose: str) -> pulumi.Output[str]:
@@ -114,12 +145,8 @@ def problems(stack: str, values: Mapping[str, str], settings: Settings) -> list[
             found.append(
                 f"{key}: stored in clear text in Pulumi.{stack}.yaml. Change it at its source, then: {command}"
             )
-        elif key == "sentryDsn" and not _DSN.fullmatch(values[key]):
-            # Sentry's SDK would refuse it when the application starts.
-            found.append(
-                f"{key}: no DSN. Allowed is https://<key>@<host>/<number>, as Sentry's project settings show it. "
-                f"Set it: {command}"
-            )
+        elif declared.metadata["needed"](settings) and (wrong := declared.metadata["wrong"](values[key])):
+            found.append(f"{key}: {wrong}. Set it: {command}")
     return found
 
 

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 import yaml
 
+from components.foundation.kubernetes_secrets import web_config
 from components.settings import PROJECT, SettingsError, kubeconfig, read_file, read_stack, secrets
 from components.settings.application import ApplicationSettings
 from components.settings.foundation import ClusterSettings
@@ -234,6 +235,40 @@ class TestReadStack:
         message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
         assert "sentryDsn: no DSN. Allowed is https://<key>@<host>/<number>" in message
         assert dsn not in message
+
+    @pytest.mark.parametrize(
+        ("key", "value", "words"),
+        [
+            (
+                "webPassword",
+                "x" * 73,
+                "webPassword: found 73 characters, 73 bytes. Allowed are 8 characters or",
+            ),
+            ("webPassword", "密" * 25, "webPassword: found 25 characters, 75 bytes. Allowed are"),
+            ("webPassword", "1234567", "webPassword: found 7 characters, 7 bytes. Allowed are"),
+            ("webPassword", "12345\x00678", "webPassword: found 9 characters, 9 bytes. Allowed are"),
+            ("internalSeed", "x" * 15, "internalSeed: found 15 characters. Allowed are 16 or more"),
+        ],
+    )
+    def test_a_secret_that_is_too_short_or_too_long_is_refused_and_not_shown(
+        self, key: str, value: str, words: str
+    ) -> None:
+        values = configuration("prod", {"prometheus": {"x": 1}}) | {f"{PROJECT}:{key}": value}
+        message = self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+        assert words in message
+        assert f"Set it: pulumi config set --stack prod --secret {key}" in message
+        assert value not in message
+
+    @pytest.mark.parametrize("value", ["x" * 72, "密" * 24, "12345678"])
+    def test_what_bcrypt_reads_is_accepted(self, value: str) -> None:
+        web_config(value)
+        values = configuration("prod", {"prometheus": {"x": 1}}) | {f"{PROJECT}:webPassword": value}
+        assert "webPassword" not in self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
+
+    def test_a_password_that_nobody_needs_is_not_looked_at(self) -> None:
+        settings = {"exposure": {"loadBalancer": "generic", "authentication": False}}
+        values = configuration("prod", settings) | {f"{PROJECT}:webPassword": "x"}
+        assert "webPassword" not in self.error(values, [f"{PROJECT}:{key}" for key in secrets.PURPOSES])
 
     def test_no_dsn_is_no_mistake(self) -> None:
         values = configuration("prod", {"prometheus": {"x": 1}})
