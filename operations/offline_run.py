@@ -23,7 +23,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import wait_for_rpcs
 
 from components.foundation.chart_pins import PINS, archive
-from components.settings import PROJECT, secrets
+from components.settings import PROJECT, of_project, secrets
 from operations import aws_outputs
 
 # The account of the committed stacks on EKS, which the mock of AWS needs.
@@ -135,7 +135,7 @@ def configuration(root: Path, stack: str) -> dict[str, str]:
     Each secret has a placeholder that is made of its encrypted text, so that it changes when that does.
     """
     config = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
-    values = {key: value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
+    values = {f"{PROJECT}:{key}": value for key, value in of_project(config).items()}
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     return texts | {key: _placeholder(texts.get(key, "")) for key in _secret_keys()}
 

@@ -24,7 +24,7 @@ from .secrets import Secrets
 from .traces import TracesSettings
 from .types import Model
 
-__all__ = ["PROJECT", "Secrets", "Settings", "SettingsError", "read_file", "read_stack"]
+__all__ = ["PROJECT", "Secrets", "Settings", "SettingsError", "of_project", "read_file", "read_stack"]
 
 
 class Settings(Model):
@@ -77,9 +77,7 @@ def read_stack() -> tuple[Settings, Secrets]:
     Raises:
         SettingsError: naming every wrong or missing key at once.
     """
-    stack = pulumi.get_stack()
-    prefix = f"{PROJECT}:"
-    values = {key.removeprefix(prefix): value for key, value in CONFIG.get().items() if key.startswith(prefix)}
+    stack, values = pulumi.get_stack(), of_project(CONFIG.get())
     settings, problems = _validate(
         {key: _parsed(value) for key, value in values.items() if key not in secrets.PURPOSES}
     )
@@ -102,12 +100,20 @@ def read_file(file: Path) -> Settings:
     if not file.is_file():
         stacks = ", ".join(sorted(path.name.split(".")[1] for path in file.parent.glob("Pulumi.*.yaml")))
         raise SettingsError(stack, [f"stack: {file.name} does not exist; there are: {stacks}"])
-    config = yaml.safe_load(file.read_text()).get("config") or {}
-    values = {key.split(":", 1)[-1]: value for key, value in config.items() if not key.startswith("pulumi:")}
+    values = of_project(yaml.safe_load(file.read_text()).get("config") or {})
     settings, problems = _validate({key: value for key, value in values.items() if key not in secrets.PURPOSES})
     if settings is None:
         raise SettingsError(stack, problems)
     return settings
+
+
+def of_project(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a stack's configuration that are this project's, by key: not Pulumi's or a provider's.
+
+    A key without a project is of this one, as Pulumi reads it.
+    """
+    pairs = ((key.rpartition(":"), value) for key, value in config.items())
+    return {key: value for (project, _, key), value in pairs if project in ("", PROJECT)}
 
 
 def _validate(values: Mapping[str, Any]) -> tuple[Settings | None, list[str]]:

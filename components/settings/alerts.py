@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from ..metrics.rule_files import steps, threshold
 from .errors import WrongValuesError
-from .types import Duration, Https, Model, as_number
+from .types import Duration, Https, Model, Text, as_number
 
 Severity = Literal["warning", "critical"]
 _LABEL = re.compile(r"[a-z_][a-z0-9_]*")
@@ -37,7 +37,7 @@ class AlertSettings(Model):
     for_: Annotated[Duration | None, Field(alias="for")] = None
     severity: Severity | None = None
     threshold: Annotated[float | dict[str, float] | None, BeforeValidator(_numbers)] = None
-    labels: dict[str, str] = {}
+    labels: dict[str, Text] = {}
 
     def thresholds(self, alert: str) -> dict[str, float]:
         """Return the thresholds that this stack sets for `alert`, by the severity of the step."""

@@ -1,13 +1,13 @@
 """Settings of the application that is watched."""
 
-from .types import Model, Name, Share
+from .types import Model, Name, Share, Text
 
 
 class SentrySettings(Model):
     """The environment and release that Sentry shows, and its sampling; the DSN is the secret `sentryDsn`."""
 
     environment: Name = "production"
-    release: str = "mangakai@1.0.0"
+    release: Text = "mangakai@1.0.0"
     traces_sample_rate: Share = 0.1
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .types import Model
+from .types import AS_TEXT, Model
 
 
 class OtherBucketSettings(Model):
@@ -16,6 +16,7 @@ class OtherBucketSettings(Model):
             pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
             json_schema_extra={"allowed": "the name of a bucket, as `pulumi stack output backupBucket` prints it"},
         ),
+        AS_TEXT,
     ]
     key_arn: Annotated[
         str,
@@ -23,6 +24,7 @@ class OtherBucketSettings(Model):
             pattern=r"^arn:aws:kms:[a-z0-9-]+:\d{12}:key/[a-z0-9-]+$",
             json_schema_extra={"allowed": "the ARN of a KMS key"},
         ),
+        AS_TEXT,
     ]
 
 

@@ -55,6 +55,8 @@ def _line(detail: ErrorDetails, model: type[BaseModel]) -> str:
     found = "" if isinstance(detail["input"], dict) else f"found {detail['input']!r}; "
     if detail["type"] == "string_pattern_mismatch" and allowed:
         message = f"{allowed} is allowed"
+    if detail["type"] == "string_type" and isinstance(detail["input"], bool | float):
+        message += f". As text: pulumi config set --path --type string {PROJECT}:{key} <value>"
     return f"{key}: {found}{message[0].lower() + message[1:]}"
 
 

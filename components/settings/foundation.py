@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .types import Cidr, Https, Model, Name
+from .types import AS_TEXT, Cidr, Https, Model, Name, Text
 
 
 class ClusterSettings(Model):
@@ -17,7 +17,7 @@ class ClusterSettings(Model):
 
     name: Name
     region: Name
-    context: str
+    context: Text
     server: Https
     admission_webhooks: bool = True
 
@@ -42,10 +42,12 @@ class DomainSettings(Model):
             max_length=62,
             json_schema_extra={"allowed": "a domain such as monitoring.example.com"},
         ),
+        AS_TEXT,
     ]
     zone_id: Annotated[
         str,
         Field(pattern=r"^Z[A-Z0-9]{1,31}$", json_schema_extra={"allowed": "the id of a Route 53 zone: Z and more"}),
+        AS_TEXT,
     ]
 
 
@@ -66,6 +68,7 @@ class ExposureSettings(Model):
                 pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$",
                 json_schema_extra={"allowed": "the name or IPv4 address of a node"},
             ),
+            AS_TEXT,
         ]
         | None
     ) = None
@@ -78,6 +81,7 @@ class ExposureSettings(Model):
                 pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+$",
                 json_schema_extra={"allowed": "the ARN of an ACM certificate"},
             ),
+            AS_TEXT,
         ]
         | None
     ) = None
@@ -137,5 +141,5 @@ class ChartsSettings(Model):
     `timeout_seconds` is how long an install or upgrade may take until it is ready.
     """
 
-    directory: str = ".charts"
+    directory: Text = ".charts"
     timeout_seconds: Annotated[int, Field(ge=10, le=3600)] = 600

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from .elastic import ElasticsearchSettings, with_version
-from .types import Model, Name, Replicas, Resources, Volume, sized, to_bytes
+from .types import AS_TEXT, Model, Name, Replicas, Resources, Volume, sized, to_bytes
 
 
 class LogstashSettings(Model):
@@ -49,7 +49,9 @@ class FilebeatSettings(Model):
     """
 
     namespaces: list[Name] = []
-    paths: list[Annotated[str, Field(pattern=r"^/\S+$", json_schema_extra={"allowed": "an absolute path"})]] = []
+    paths: list[
+        Annotated[str, Field(pattern=r"^/\S+$", json_schema_extra={"allowed": "an absolute path"}), AS_TEXT]
+    ] = []
     resources: Resources = sized("100m", "200Mi", "500m", "400Mi")
 
 

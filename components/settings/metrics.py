@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from .types import (
+    AS_TEXT,
     Bytes,
     Duration,
     Email,
@@ -14,6 +15,7 @@ from .types import (
     Quorum,
     Replicas,
     Resources,
+    Text,
     Volume,
     prometheus_bytes,
     sized,
@@ -48,9 +50,11 @@ class RemoteWriteSettings(Model):
     """
 
     url: Annotated[
-        str, Field(pattern=r"^https://[^@\s]+$", json_schema_extra={"allowed": "an https:// address without a login"})
+        str,
+        Field(pattern=r"^https://[^@\s]+$", json_schema_extra={"allowed": "an https:// address without a login"}),
+        AS_TEXT,
     ]
-    username: Annotated[str, Field(min_length=1)] | None = None
+    username: Annotated[str, Field(min_length=1), AS_TEXT] | None = None
     role_arn: (
         Annotated[
             str,
@@ -58,6 +62,7 @@ class RemoteWriteSettings(Model):
                 pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$",
                 json_schema_extra={"allowed": "the ARN of an IAM role"},
             ),
+            AS_TEXT,
         ]
         | None
     ) = None
@@ -69,6 +74,7 @@ class RemoteWriteSettings(Model):
             json_schema_extra={"allowed": "a regular expression of metric names such as up|http_.+"},
         ),
         AfterValidator(_compiles),
+        AS_TEXT,
     ] = ".+"
     max_shards: Annotated[int, Field(ge=1, le=1000)] = 50
 
@@ -118,7 +124,7 @@ class SmtpSettings(Model):
 
     smarthost: HostPort = "smtp.gmail.com:587"
     from_: Annotated[Email, Field(alias="from")] = "alerts@mangakai.com"
-    auth_username: str = "alerts@mangakai.com"
+    auth_username: Text = "alerts@mangakai.com"
 
 
 class AlertmanagerSettings(Model):
@@ -135,5 +141,5 @@ class AlertmanagerSettings(Model):
     team_email: Email = "team@mangakai.com"
     oncall_email: Email = "oncall@mangakai.com"
     slack_channel: Annotated[
-        str, Field(pattern=r"^#[a-z0-9_-]+$", json_schema_extra={"allowed": "a channel such as #alerts"})
+        str, Field(pattern=r"^#[a-z0-9_-]+$", json_schema_extra={"allowed": "a channel such as #alerts"}), AS_TEXT
     ] = "#alerts-critical"

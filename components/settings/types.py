@@ -31,16 +31,26 @@ def as_number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and re.fullmatch(r"\d+\.\d+", value) else value
 
 
-Name = Annotated[str, _text(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "a DNS label such as mangakai-prod")]
-Duration = Annotated[str, _text(r"^([1-9]\d*(y|w|d|h|m|s|ms))+$", "a Prometheus duration such as 15d or 30s")]
-Bytes = Annotated[str, _text(r"^[1-9]\d*(B|KB|MB|GB|TB)$", "a size in Prometheus' units such as 45GB")]
-Quantity = Annotated[str, _text(r"^[1-9]\d*(\.\d+)?(m|Ki|Mi|Gi|Ti)?$", "a Kubernetes quantity such as 500m or 2Gi")]
-Volume = Annotated[str, _text(r"^[1-9]\d*(Mi|Gi|Ti)$", "a volume size such as 100Gi")]
-Email = Annotated[str, _text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address")]
-HostPort = Annotated[str, _text(r"^[A-Za-z0-9.-]+:\d{1,5}$", "host:port")]
-Https = Annotated[str, _text(r"^https://\S+$", "an https:// address")]
-Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.3")]
-Cidr = Annotated[str, AfterValidator(_cidr)]
+def _as_text(value: Any) -> Any:
+    """Return the text that a whole number is: `pulumi config set --path` keeps 2 as a number, where "2" is meant."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# The last one of what a text has to be: it comes first.
+AS_TEXT = BeforeValidator(_as_text)
+Text = Annotated[str, AS_TEXT]
+Name = Annotated[str, _text(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "a DNS label such as mangakai-prod"), AS_TEXT]
+Duration = Annotated[str, _text(r"^([1-9]\d*(y|w|d|h|m|s|ms))+$", "a Prometheus duration such as 15d or 30s"), AS_TEXT]
+Bytes = Annotated[str, _text(r"^[1-9]\d*(B|KB|MB|GB|TB)$", "a size in Prometheus' units such as 45GB"), AS_TEXT]
+Quantity = Annotated[
+    str, _text(r"^[1-9]\d*(\.\d+)?(m|Ki|Mi|Gi|Ti)?$", "a Kubernetes quantity such as 500m or 2Gi"), AS_TEXT
+]
+Volume = Annotated[str, _text(r"^[1-9]\d*(Mi|Gi|Ti)$", "a volume size such as 100Gi"), AS_TEXT]
+Email = Annotated[str, _text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address"), AS_TEXT]
+HostPort = Annotated[str, _text(r"^[A-Za-z0-9.-]+:\d{1,5}$", "host:port"), AS_TEXT]
+Https = Annotated[str, _text(r"^https://\S+$", "an https:// address"), AS_TEXT]
+Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.3"), AS_TEXT]
+Cidr = Annotated[str, AfterValidator(_cidr), AS_TEXT]
 Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
 Replicas = Annotated[int, Field(ge=1, le=9)]
 

@@ -1,25 +1,28 @@
 """Settings: what is accepted, and what is refused with which words."""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 from unittest.mock import patch
 
 import pulumi
 import pytest
 import yaml
+from pydantic import BaseModel, BeforeValidator
 
 from components.foundation.kubernetes_secrets import web_config
-from components.settings import PROJECT, SettingsError, kubeconfig, read_file, read_stack, secrets
+from components.settings import PROJECT, Settings, SettingsError, kubeconfig, of_project, read_file, read_stack, secrets
 from components.settings.application import ApplicationSettings
 from components.settings.foundation import ClusterSettings
-from components.settings.types import prometheus_bytes, to_bytes
+from components.settings.types import Cidr, prometheus_bytes, to_bytes
 from tests.offline import ROOT, STACKS, configuration
 
 SMALL = {"cpu": "1", "memory": "1Gi"}
 DOMAIN = {"name": "monitoring.example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}
 CERTIFICATE = "arn:aws:acm:ap-southeast-1:111122223333:certificate/1349f442"
 ON_NODES = {"loadBalancer": "nodePort", "nodeAddress": "node-1.example.com"}
+AWS = {"accountId": "111122223333", "oidcIssuer": "oidc.eks.ap-southeast-1.amazonaws.com/id/A1"}
 CLUSTER = {"name": "c", "region": "r", "context": "x", "server": "https://x"}
 ROLE = "arn:aws:iam::111122223333:role/writer"
 WORKSPACE = "https://aps-workspaces.eu-west-2.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
@@ -54,9 +57,66 @@ def test_numbers_are_numbers_as_pulumi_writes_them_too() -> None:
     assert settings.open_telemetry.sample_ratio == 0.25
 
 
+def test_digits_are_texts_as_pulumi_writes_them_too() -> None:
+    """`pulumi config set --path` keeps a whole number as one, also where a text is meant."""
+    values = {
+        "cluster": CLUSTER,
+        "aws": {**AWS, "accountId": 111122223333, "tags": {"costCenter": 4711}},
+        "application": {"sentry": {"release": 20260131}},
+        "grafana": {"resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 2, "memory": "1Gi"}}},
+    }
+    settings = Settings.model_validate(values)
+    assert settings.aws is not None
+    assert (settings.aws.account_id, settings.aws.tags) == ("111122223333", {"costCenter": "4711"})
+    assert settings.application.sentry.release == "20260131"
+    assert settings.grafana.resources.manifest()["limits"]["cpu"] == "2"
+
+
+def takes_no_digits(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Any]:
+    """Yield what in the type of a setting is a text, but not `Text`."""
+    if get_origin(annotation) is Annotated:
+        annotation, *metadata = get_args(annotation)
+    if annotation is str and not any(isinstance(one, BeforeValidator) for one in metadata):
+        yield annotation
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            yield from ((name, found) for found in takes_no_digits(field.annotation, field.metadata))
+    else:
+        keys = 1 if get_origin(annotation) is dict else 0
+        for inner in get_args(annotation)[keys:]:
+            yield from takes_no_digits(inner)
+
+
+def test_every_text_may_be_digits() -> None:
+    assert list(takes_no_digits(dict[str, Cidr | None])) == []
+    assert list(takes_no_digits(list[str] | None)) == [str]
+    assert list(takes_no_digits(Settings)) == []
+
+
+def test_keys_of_providers_and_of_pulumi_are_not_looked_at(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    config = {f"{PROJECT}:cluster": CLUSTER, "aws:profile": "x", "kubernetes:context": "y", "pulumi:tags": {"a": "b"}}
+    file.write_text(yaml.safe_dump({"config": config}))
+    assert read_file(file).cluster.name == CLUSTER["name"]
+
+
+def test_a_key_without_a_project_is_of_this_one() -> None:
+    assert of_project({"grafana": 1, f"{PROJECT}:logs": 2, "aws:region": 3}) == {"grafana": 1, "logs": 2}
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
+        (
+            {"aws": {**AWS, "tags": {"on": True}}},
+            "aws.tags.on: found True; input should be a valid string. As text: "
+            "pulumi config set --path --type string mangakai-monitoring:aws.tags.on <value>",
+        ),
+        ({"aws": {**AWS, "accountId": 1111}}, "aws.accountId: found '1111'; 12 digits, in quotes where the first one"),
+        (
+            {"grafana": {"resources": {"requests": {"cpu": 1.5, "memory": "1Gi"}}}},
+            "cpu: found 1.5; input should be a valid string. As text: pulumi config set --path --type string",
+        ),
         ({"prometheus": {"retention": "5x"}}, "prometheus.retention: found '5x'; a Prometheus duration such as 15d"),
         ({"prometheus": {"replicas": "two"}}, "prometheus.replicas: found 'two'; input should be a valid integer"),
         ({"prometheus": {"retentionSize": "95GB"}}, "retentionSize 95GB must be at most 85 % of storage 100Gi"),
