@@ -93,7 +93,7 @@ def _whose(found: dict[str, Any]) -> str:
     if owner_named := _owner_of(found):
         return f"of stack {owner_named}"
     if _is_of_a_version_without_owners(found):
-        return "made by an earlier version of this program, but not by this stack"
+        return "made by an earlier version of this program, and not in this stack's state"
     return "made by somebody else"
 
 

@@ -69,7 +69,7 @@ def test_a_stack_of_an_earlier_version_is_its_own_and_no_other_ones(project: Pro
     assert owners(api) == {None}
     for arguments in (("preview",), ("up", "--yes", "--skip-preview")):
         said = refusal(project, SECOND, *arguments)
-        assert "made by an earlier version of this program, but not by this stack" in said
+        assert "made by an earlier version of this program, and not in this stack's state" in said
         assert not re.search(r"core/v1:Secret .* creat", said), "something else was made"
     assert {op for op, _, _ in project.previewed("local")} == {"update"}
     assert set(project.up("local")) == {"updated", "unchanged"}

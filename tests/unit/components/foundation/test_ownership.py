@@ -116,7 +116,7 @@ class TestGuard:
     @pytest.mark.parametrize(
         ("found", "whose"),
         [
-            (OF_A_VERSION_WITHOUT_OWNERS, "made by an earlier version of this program, but not by this stack"),
+            (OF_A_VERSION_WITHOUT_OWNERS, "made by an earlier version of this program, and not in this stack's state"),
             (OF_ANOTHER, "of stack mangakai-monitoring/first"),
             (OF_SOMEBODY, "made by somebody else"),
         ],
