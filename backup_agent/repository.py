@@ -65,7 +65,7 @@ class Repository:
 
     def thin_out(self, days: int) -> None:
         """Keep the backups of the last 24 hours, and one of each of the last `days` days; free what others used."""
-        self._restic("forget", "--keep-hourly", "24", "--keep-daily", str(days), "--prune")
+        self._restic("forget", "--keep-within", "24h", "--keep-daily", str(days), "--prune")
 
     def check(self, share: str) -> None:
         """Check that the repository is whole; `share`, such as 3/30, is how much of the data is read for it."""

@@ -52,6 +52,15 @@ def test_it_is_restored_while_it_is_open_when_told(live: Path, environment: dict
 
 
 @pytest.mark.usefixtures("storage")
+def test_each_backup_of_the_last_day_is_kept(environment: dict[str, str]) -> None:
+    """One that was made after a loss must not take the place of the good one of the same hour."""
+    one = program.backup("grafana", environment)
+    made = [one.save().id, one.save().id]
+    one.check()
+    assert [snapshot.id for snapshot in one.snapshots()] == made
+
+
+@pytest.mark.usefixtures("storage")
 def test_what_is_saved_is_of_one_moment_though_grafana_writes(live: Path, environment: dict[str, str]) -> None:
     """Each transaction writes two rows: a copy of the file, page by page, could hold one of them."""
     end = threading.Event()

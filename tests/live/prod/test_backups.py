@@ -42,8 +42,10 @@ def test_what_is_lost_comes_back_from_the_backup(project: Project, api: Api, tmp
     before, saved_at = answer(project, worked), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
 
     lose_volume(api)
-    # The new pod saves what it has, which is nothing.
-    until(lambda: refused(project, "prometheus"), 120, "the latest backup is not taken")
+    until(lambda: sizes(project)[-1] == 0 < max(sizes(project)), 120, "a backup of what the new pod has: nothing")
+    done = checks.run(project, "prod", "backups.restore", "--part", "prometheus")
+    assert done.returncode == 1
+    assert "holds less than half of an earlier one" in done.stderr
     assert answer(project, worked) is None
     assert ask(f"{ALERTMANAGER}/api/v2/silence/{silence}", WEB, method="DELETE").status == 200
     assert active_silences() == []
@@ -58,10 +60,11 @@ def test_what_is_lost_comes_back_from_the_backup(project: Project, api: Api, tmp
     until(lambda: documents(project, api, '"canary 5"') == 2, 60, "the restored line")
 
 
-def refused(project: Project, part: str) -> bool:
-    """Return whether a restore of the latest backup says that it holds less than an earlier one."""
-    done = checks.run(project, "prod", "backups.restore", "--part", part)
-    return done.returncode == 1 and "holds less than half of an earlier one" in done.stderr
+def sizes(project: Project) -> list[int]:
+    """Return how much each backup of prometheus-0 holds, the oldest first."""
+    done = checks.run(project, "prod", "backups.restore", "--json")
+    assert done.returncode == 0, done.stderr
+    return [one["size"] for one in json.loads(done.stdout)["prometheus (prometheus-0)"]]
 
 
 def add_block(api: Api, begin: float, folder: Path) -> None:
