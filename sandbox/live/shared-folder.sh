@@ -4,7 +4,7 @@
 folder=/var/lib/shared-folder
 case $1 in
 init) echo '{"status": "Success", "capabilities": {"attach": false, "fsGroup": false}}' ;;
-mount) mkdir -p -m 0777 "$folder" "$2" && mount --bind "$folder" "$2" && echo '{"status": "Success"}' ;;
+mount) mkdir -p "$folder" "$2" && chmod 0777 "$folder" && mount --bind "$folder" "$2" && echo '{"status": "Success"}' ;;
 unmount) umount "$2" && echo '{"status": "Success"}' ;;
 *) echo '{"status": "Not supported"}' ;;
 esac
