@@ -28,7 +28,7 @@ def write(folder: Path, password: str) -> Path:
 
 def sidecar(folder: Path, name: str) -> dict[str, Any]:
     """Return a container of the pod beside Prometheus, as the program describes it."""
-    releases = _production(folder, "any").of_type("kubernetes:helm.sh/v3:Release")
+    releases = _production(folder, "any password").of_type("kubernetes:helm.sh/v3:Release")
     (release,) = (one for one in releases if one.name == "prometheus")
     found = release.inputs["values"]["server"]["sidecarContainers"][name]
     return dict(yaml.safe_load(found) if isinstance(found, str) else found)
