@@ -10,7 +10,7 @@ from tests.offline import ROOT
 
 pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
 pytest.register_assert_rewrite(
-    *(f"tests.live.{name}" for name in ("application", "asking", "checks", "cluster", "elastic", "people", "watch"))
+    *(f"tests.live.{name}" for name in ("application", "asking", "checks", "cluster", "elastic", "people"))
 )
 
 

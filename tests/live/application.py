@@ -56,8 +56,3 @@ request = urllib.request.Request("{endpoint}/v1/traces", {trace().encode()!r}, {
 print(urllib.request.urlopen(request, timeout=10).status)
 """
     assert execute(project, pod, "python", "-c", program, namespace=NAMESPACE) == "200\n"
-
-
-def last_number(api: Api) -> int:
-    """Return the number of the last line that the application has written."""
-    return int(api.core.read_namespaced_pod_log("canary", NAMESPACE, tail_lines=1).split()[-1])

@@ -27,12 +27,6 @@ def documents(project: Project, api: Api, text: str) -> int:
     return int(found.get("count", 0))
 
 
-def numbers(project: Project, api: Api) -> set[int]:
-    """Return the numbers of the application's lines that are in the index of the logs."""
-    found = of_logs(project, api, f"_search?size=10000&_source=message&q={quote('message:canary')}")
-    return {int(hit["_source"]["message"].split()[-1]) for hit in found["hits"]["hits"]}
-
-
 def of_logs(project: Project, api: Api, path: str) -> Any:
     """Return what Elasticsearch answers about the indices of the logs."""
     url = f"https://localhost:9200/mangakai-logs*/{path}"

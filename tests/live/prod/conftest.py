@@ -6,7 +6,6 @@ import pytest
 from kubernetes import config
 
 from sandbox.sizes import of_one_machine
-from tests.live.application import start_application
 from tests.live.asking import bring_up
 from tests.live.cluster import project_on_live_cluster
 from tests.sandbox.conftest import Api, Project
@@ -29,9 +28,3 @@ def prod(project: Project) -> None:
     """The stack is up for all tests of this folder; it goes with the cluster."""
     project.prepare("prod", **of_one_machine(project.folder))
     bring_up(project, "prod")
-
-
-@pytest.fixture(scope="package")
-def application(api: Api) -> str:
-    """A pod in the application's namespace, whose first process logs one line a second."""
-    return start_application(api)
