@@ -120,7 +120,7 @@ def test_the_node_ports_of_the_stack_kind_answer(api: Api, tmp_path: Path) -> No
         for name, interface in WEB_INTERFACES.items():
             url = f"{'https' if interface.tls else 'http'}://localhost:{interface.node_port}/"
             pool = as_kibana(api) if interface.tls else urllib3.PoolManager()
-            until(partial(_answers, url, pool), 30, name)
+            until(partial(_answers, url, pool), 120, name)
     finally:
         for service in services:
             api.core.delete_namespaced_service(service["metadata"]["name"], "monitoring")
