@@ -69,7 +69,7 @@ def shell(sandbox: Sandbox, stack: str) -> str:
     if not sandbox.kubeconfig.exists():
         raise SandboxError("there is no sandbox yet: run make up or make live first")
     if not sandbox.stack_file(stack).exists():
-        prepare(sandbox, stack, SECRETS, _settings(sandbox, charts_directory(sandbox, None)))
+        prepare(sandbox, stack, SECRETS, own_settings(sandbox, charts_directory(sandbox, None)))
     return exports(environment(sandbox, stack))
 
 
@@ -129,11 +129,11 @@ def down(sandbox: Sandbox) -> int:
 def _ready(sandbox: Sandbox, stack: str, charts: Path | None, live: bool | None) -> dict[str, str]:
     """Start the sandbox, prepare `stack` on it, and return the environment for the engine."""
     clusters.start(sandbox, live)
-    prepare(sandbox, stack, SECRETS, _settings(sandbox, charts_directory(sandbox, charts)))
+    prepare(sandbox, stack, SECRETS, own_settings(sandbox, charts_directory(sandbox, charts)))
     return os.environ | environment(sandbox, stack)
 
 
-def _settings(sandbox: Sandbox, charts: str) -> dict[str, dict[str, object]]:
+def own_settings(sandbox: Sandbox, charts: str) -> dict[str, dict[str, object]]:
     """Return what is laid over the settings of any stack on this sandbox."""
     own: dict[str, dict[str, object]] = {**WITHOUT_WEBHOOKS, "charts": {"directory": charts}}
     return laid_over(own, of_one_machine()) if clusters.is_live(sandbox) else own

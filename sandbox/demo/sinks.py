@@ -15,6 +15,9 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
+# Alertmanager takes LOGIN where it is offered, and does not understand how aiosmtpd asks for it.
+NOT_OFFERED = ["LOGIN"]
+
 
 @dataclass(frozen=True)
 class Mail:
@@ -73,8 +76,7 @@ class MailServer:
             authenticator=self._authenticate,
             auth_required=True,
             auth_require_tls=False,
-            # Alertmanager takes LOGIN where it is offered, and does not understand how aiosmtpd asks for it.
-            auth_exclude_mechanism=["LOGIN"],
+            auth_exclude_mechanism=NOT_OFFERED,
         )
         self._controller.start()
 

@@ -16,10 +16,10 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
 
-from sandbox.demo.sinks import mail_of
+from sandbox.demo.sinks import NOT_OFFERED, mail_of
+from sandbox.internet import HTTPS_PORT, SUBMISSION_PORT
 
 AWS = ".amazonaws.com"
-HTTPS_PORT, SUBMISSION_PORT = 443, 587
 START_SECONDS = 60
 EVERYWHERE = "0.0.0.0"  # noqa: S104  within its pod
 Start = Callable[..., Any]
@@ -42,8 +42,7 @@ class Relay:
             require_starttls=True,
             authenticator=self._authenticate,
             auth_required=True,
-            # Alertmanager takes LOGIN where it is offered, and does not understand how aiosmtpd asks for it.
-            auth_exclude_mechanism=["LOGIN"],
+            auth_exclude_mechanism=NOT_OFFERED,
             ready_timeout=START_SECONDS,
         ).start()
 

@@ -3,11 +3,11 @@
 import sys
 from typing import Any
 
+from sandbox.internet import HTTPS_PORT, SUBMISSION_PORT
 from sandbox.layout import CHECKOUT, Sandbox
 from sandbox.live.layout import INTERNET_SERVICE, Live
 
 NAME = "internet"
-HTTPS_PORT, SUBMISSION_PORT = 443, 587
 # The account of the committed stacks.
 ACCOUNT = "111122223333"
 

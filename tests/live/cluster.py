@@ -1,10 +1,11 @@
-"""A live cluster of the tests' own, which goes without a trace."""
+"""The fixtures of a stack that is brought up on a live cluster of its own, which goes without a trace."""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes import config
 
 from sandbox import clusters, stand_ins
 from sandbox.images import catalogue
@@ -12,12 +13,24 @@ from sandbox.layout import Sandbox, ports_from
 from sandbox.live import cgroups, machine
 from sandbox.live.layout import Live
 from sandbox.live.node import TUNABLES
-from tests.sandbox.conftest import Project, copy_project
+from tests.sandbox.conftest import Api, Project, copy_project
 
 FIRST_PORT = 28843
 
 
-def project_on_live_cluster(directory: Path) -> Iterator[Project]:
+@pytest.fixture(scope="package")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The program on a live cluster of its own."""
+    yield from _on_live_cluster(tmp_path_factory.mktemp("live"))
+
+
+@pytest.fixture(scope="package")
+def api(project: Project) -> Api:
+    """The cluster's API server."""
+    return Api(config.new_client_from_config(str(project.sandbox.kubeconfig)))  # type: ignore[no-untyped-call]
+
+
+def _on_live_cluster(directory: Path) -> Iterator[Project]:
     """Yield the program on a live cluster that is removed in the end; nothing is up yet."""
     if lacks := [*machine.check(directory), *catalogue.lacks()]:
         pytest.skip("; ".join(lacks))

@@ -24,7 +24,7 @@ from sandbox.build import ensure
 from sandbox.environment import environment, install
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
 from sandbox.program_pins import PROVIDER, Group, of_groups
-from sandbox.stacks import prepare
+from sandbox.stacks import laid_over, prepare
 
 FIRST_PORT = 28443
 CANARIES = {key: f"canary-{key}-9d41" for key in secrets.PURPOSES} | {
@@ -47,10 +47,8 @@ class Project:
 
     def prepare(self, stack: str, **settings: dict[str, object]) -> None:
         """Lay `settings` over those of `stack`, which then is what the engine reads."""
-        charts: dict[str, object] = {"directory": os.path.relpath(self.sandbox.directory / "charts", self.folder)}
-        overlay: dict[str, dict[str, object]] = {**session.WITHOUT_WEBHOOKS, "charts": charts}
-        for key, values in settings.items():
-            overlay[key] = {**overlay.get(key, {}), **values}
+        charts = os.path.relpath(self.sandbox.directory / "charts", self.folder)
+        overlay = laid_over(session.own_settings(self.sandbox, charts), settings)
         prepare(self.sandbox, stack, CANARIES, overlay, self.folder)
 
     def command(self, *arguments: str) -> list[str]:

@@ -1,27 +1,15 @@
 """The stack `local` on a live cluster, and an application beside it."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from kubernetes import config
 
 from tests.live.application import send_trace, start_application
 from tests.live.asking import bring_up
-from tests.live.cluster import project_on_live_cluster
+from tests.live.cluster import api, project
 from tests.sandbox.conftest import Api, Project
 
-
-@pytest.fixture(scope="package")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The program on a live cluster of its own."""
-    yield from project_on_live_cluster(tmp_path_factory.mktemp("live"))
-
-
-@pytest.fixture(scope="package")
-def api(project: Project) -> Api:
-    """The cluster's API server."""
-    return Api(config.new_client_from_config(str(project.sandbox.kubeconfig)))  # type: ignore[no-untyped-call]
+__all__ = ["api", "project"]
 
 
 @pytest.fixture(scope="package", autouse=True)

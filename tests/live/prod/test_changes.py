@@ -3,8 +3,6 @@
 import itertools
 import time
 
-from sandbox.sizes import of_one_machine
-from sandbox.stacks import laid_over
 from tests.live.asking import ask, bring_up, pods, until
 from tests.live.checks import ALERTMANAGER
 from tests.live.people import mails
@@ -17,7 +15,7 @@ PASSWORD, RECEIVER = "canary-second-9d41", "night@mangakai.com"
 
 def test_a_changed_receiver_and_password_reach_alertmanager_without_a_restart(project: Project, api: Api) -> None:
     same = {pod["metadata"]["uid"] for pod in pods(api)}
-    project.prepare("prod", **laid_over(of_one_machine(project.folder), {"alertmanager": {"oncallEmail": RECEIVER}}))
+    project.prepare("prod", alertmanager={"oncallEmail": RECEIVER})
     done = project.pulumi("prod", "config", "set", "--secret", "smtpAuthPassword", PASSWORD)
     assert done.returncode == 0, done.stderr
     bring_up(project, "prod")

@@ -9,6 +9,7 @@ from cryptography import x509
 from components.settings import read_file
 from sandbox import authority
 from sandbox.authority import Authority
+from sandbox.internet import SUBMISSION_PORT
 from sandbox.layout import Sandbox, ports_from
 from sandbox.live import certificates, internet
 from sandbox.live.certificates import INTERNET_NAMES
@@ -40,7 +41,7 @@ def test_what_production_asks_for_outside_is_there() -> None:
     region = settings.cluster.region
     assert f"*.{region}.amazonaws.com" in INTERNET_NAMES
     assert f"*.s3.dualstack.{region}.amazonaws.com" in INTERNET_NAMES
-    assert settings.alertmanager.smtp.smarthost == f"smtp.gmail.com:{internet.SUBMISSION_PORT}"
+    assert settings.alertmanager.smtp.smarthost == f"smtp.gmail.com:{SUBMISSION_PORT}"
     assert settings.aws is not None
     assert settings.aws.account_id == internet.ACCOUNT
     hosts = [SECRETS[name].split("/")[2] for name in ("slackApiUrl", "heartbeatUrl")]
