@@ -1,0 +1,21 @@
+"""The oldest Pulumi on which this program runs."""
+
+import pulumi
+
+# Since this one the hook that says why a Release is not ready is called for every failure: pulumi/pulumi#23344.
+LEAST = "3.244.0"
+
+
+def require_engine() -> None:
+    """Refuse an older Pulumi: one before 3.217 does not read `requiredPulumiVersion` in Pulumi.yaml.
+
+    Raises:
+        pulumi.RunError: this Pulumi is older than LEAST.
+    """
+    try:
+        pulumi.require_pulumi_version(f">={LEAST}")
+    except Exception as error:
+        needed = LEAST.rpartition(".")[0]
+        raise pulumi.RunError(
+            f"Pulumi {needed} or newer is needed, and this one is older: https://www.pulumi.com/docs/install/"
+        ) from error
