@@ -152,16 +152,13 @@ def test_what_needs_no_cluster_runs_without_proc(tmp_path: Path) -> None:
         if not (project / top).exists():
             (project / top).symlink_to(ROOT / top)
     (project / ".venv").symlink_to(sys.prefix)
-    hidden = [program("unshare"), "--user", "--map-root-user", "--mount", "--kill-child", "--fork", "sh", "-c"]
+    namespace = [program("unshare"), "--user", "--map-root-user", "--mount", "--kill-child", "--fork"]
     hide = 'mount -t tmpfs none /proc && test ! -e /proc/self && exec "$@"'
-    done = subprocess.run(
-        [*hidden, hide, "sh", program("zsh"), "-c", block.commands],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    hidden = [*namespace, "sh", "-c", hide, "sh"]
+    if subprocess.run([*hidden, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespace can be made here in which /proc is hidden")
+    command = [*hidden, program("zsh"), "-c", block.commands]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert (project / "build/prod/prometheus.yml").exists()
 
