@@ -19,7 +19,7 @@ from operations.cache import cache
 from operations.helm import KUBERNETES
 
 MODULES = Path(__file__).parent / "programs"
-MINIMUM_PULUMI = tuple(map(int, engine.LEAST.split(".")[:2]))
+MINIMUM_PULUMI = tuple(map(int, engine.LEAST.split(".")))
 
 GOOS = platform.system().lower()
 GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

@@ -3,7 +3,7 @@
 import pulumi
 
 # Since this one the hook that says why a Release is not ready is called for every failure: pulumi/pulumi#23344.
-LEAST = "3.244.0"
+LEAST = "3.244"
 
 
 def require_engine() -> None:
@@ -13,9 +13,8 @@ def require_engine() -> None:
         pulumi.RunError: this Pulumi is older than LEAST.
     """
     try:
-        pulumi.require_pulumi_version(f">={LEAST}")
+        pulumi.require_pulumi_version(f">={LEAST}.0")
     except Exception as error:
-        needed = LEAST.rpartition(".")[0]
         raise pulumi.RunError(
-            f"Pulumi {needed} or newer is needed, and this one is older: https://www.pulumi.com/docs/install/"
+            f"Pulumi {LEAST} or newer is needed, and this one is older: https://www.pulumi.com/docs/install/"
         ) from error
