@@ -152,7 +152,7 @@ def _secret_keys() -> list[str]:
 def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
     """Run the program as the engine does, and return what it registered.
 
-    The checks of the cluster and of the kubeconfig are left out.
+    The checks of the engine, the cluster and the kubeconfig are left out.
 
     Args:
         root: the project's folder.
@@ -176,6 +176,7 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
         return {name: await pulumi.Output.from_input(value).future() for name, value in exports.items()}
 
     with (
+        patch("pulumi.require_pulumi_version"),
         patch("components.settings.kubeconfig.problems", return_value=[]),
         patch("components.foundation.cluster_check.missing", return_value=[]),
         patch("components.foundation.cluster_check.of_others", return_value=[]),

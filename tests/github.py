@@ -43,7 +43,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
         items = [
-            item for item in self.server.items[self.path_below] if item["state"] in query.get("state", [item["state"]])
+            item
+            for item in self.server.items[self.path_below]
+            if query.get("state", ["all"])[0] in ("all", item["state"])
         ]
         first = 2 * (int(query["page"][0]) - 1)
         self.answer(200, items[first : first + 2])
