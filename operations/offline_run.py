@@ -10,6 +10,7 @@ import json
 import runpy
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,10 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
     values = {**values, f"{PROJECT}:charts": json.dumps({**settings, "directory": str(charts)})}
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    # The mocks make a loop in each thread that they run in, and close none.
+    loops: list[asyncio.AbstractEventLoop] = []
+    executor = ThreadPoolExecutor(initializer=lambda: loops.append(_loop_of_thread()))
+    loop.set_default_executor(executor)
     monitor, exports = _Monitor(), dict[str, Any]()
     pulumi.runtime.set_mocks(ProviderMocks(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
     pulumi.runtime.set_all_config(values, _secret_keys())
@@ -183,7 +188,18 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
         patch("kubernetes.config.new_client_from_config"),
         patch("pulumi.export", exports.__setitem__),
     ):
-        return Run(monitor.registered, loop.run_until_complete(program()))
+        try:
+            return Run(monitor.registered, loop.run_until_complete(program()))
+        finally:
+            executor.shutdown()
+            for each in (*loops, loop):
+                each.close()
+
+
+def _loop_of_thread() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
 def main() -> int:

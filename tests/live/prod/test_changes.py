@@ -10,8 +10,8 @@ import pytest
 from sandbox.stacks import laid_over
 from tests.live import checks, watcher
 from tests.live.application import last_number, trace
-from tests.live.asking import ask, bring_up, is_ready, pods, until
-from tests.live.checks import ALERTMANAGER
+from tests.live.asking import ask, bring_up, is_ready, pods, query, until
+from tests.live.checks import ALERTMANAGER, PROMETHEUS
 from tests.live.elastic import elastic, numbers
 from tests.live.people import mails
 from tests.live.prod.logins import WEB
@@ -85,6 +85,19 @@ def test_two_nodes_of_elasticsearch_are_taken_away_and_nothing_is_lost(project: 
     until(lambda: [is_ready(pod) for pod in of_the_logs(api)] == [True], 600, "one node of Elasticsearch")
     written = last_number(api)
     until(lambda: numbers(project, api) >= set(range(1, written + 1)), 120, "each line of the application")
+    checks.every_target_is_up(WEB, checks.OF_THE_APPLICATION)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("application")
+def test_a_rotated_seed_reaches_whoever_logs_in(project: Project, api: Api) -> None:
+    bring_up_with(project, FEWER_NODES, internalSeed="another-seed-of-32-characters-9d41")
+    # Jaeger ends and begins anew until Elasticsearch has its password.
+    until(lambda: checks.all_are_ready(api), 300, "every pod ready")
+    written = last_number(api)
+    until(lambda: numbers(project, api) > set(range(1, written + 1)), 300, "a line that was written afterwards")
+    answered = "count(elasticsearch_cluster_health_status == 1) == 2"
+    until(lambda: query(PROMETHEUS, answered, WEB), 120, "both exporters, whom Elasticsearch answers")
     checks.every_target_is_up(WEB, checks.OF_THE_APPLICATION)
 
 
