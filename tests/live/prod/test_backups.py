@@ -7,16 +7,16 @@ import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox.program_pins import PROMTOOL
 from tests.live import checks
-from tests.live.asking import ask, execute, is_ready, pods, until
+from tests.live.asking import ask, is_ready, pods, until
 from tests.live.checks import ALERTMANAGER
 from tests.live.elastic import documents
 from tests.live.prod.logins import WEB
+from tests.live.prod.prometheus import answer
 from tests.sandbox.conftest import Api, Project
 
 NOBODY = 65534
@@ -80,14 +80,6 @@ def add_block(api: Api, begin: float, folder: Path) -> None:
         shutil.copytree(block, data / block.name)
         for file in (data / block.name, *(data / block.name).rglob("*")):
             os.chown(file, NOBODY, NOBODY)
-
-
-def answer(project: Project, expression: str) -> str | None:
-    """Return what prometheus-0 answers to an expression, if anything."""
-    login = "--http.config.file=/etc/prometheus/web/client.yml"
-    command = ["promtool", "query", "instant", "-o", "json", login, "http://127.0.0.1:9090", expression]
-    found: list[Any] = json.loads(execute(project, "prometheus-0", *command, container="readiness"))
-    return str(found[0]["value"][1]) if found else None
 
 
 def silenced() -> str:

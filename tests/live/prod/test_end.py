@@ -5,10 +5,9 @@ import time
 import pytest
 
 from tests.live import checks
-from tests.live.asking import bring_up, query, until
-from tests.live.checks import PROMETHEUS
+from tests.live.asking import bring_up, until
 from tests.live.elastic import numbers
-from tests.live.prod.logins import WEB
+from tests.live.prod.prometheus import answer
 from tests.sandbox.conftest import Api, Project, changes
 from tests.sandbox.leftovers import left
 
@@ -17,9 +16,9 @@ DESTROY_SECONDS = 900
 
 @pytest.mark.usefixtures("application")
 def test_what_a_destroy_leaves_the_next_up_takes_up(project: Project, api: Api) -> None:
-    until(lambda: query(PROMETHEUS, "up", WEB), 60, "a scrape")
+    replicas = ("prometheus-0", "prometheus-1")
+    until(lambda: all(answer(project, "up", pod) for pod in replicas), 60, "a scrape")
     before = f"count(up @ {time.time():.0f})"
-    scraped = query(PROMETHEUS, before, WEB)[0]["value"][1]
     written = until(lambda: numbers(project, api), 120, "lines in the index")
     claims = api.claims()
     began = time.monotonic()
@@ -45,5 +44,5 @@ def test_what_a_destroy_leaves_the_next_up_takes_up(project: Project, api: Api) 
     bring_up(project, "prod")
     assert api.claims() == claims
     checks.every_pod_is_ready(api, 28)
-    assert query(PROMETHEUS, before, WEB)[0]["value"][1] == scraped
+    assert all(answer(project, before, pod) for pod in replicas)
     until(lambda: numbers(project, api) >= written, 120, "the lines of before")
