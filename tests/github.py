@@ -5,6 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from operations import github_report
 
 REPOSITORY = "mangakai/monitoring"
@@ -25,6 +27,12 @@ class GitHub(ThreadingHTTPServer):
     def address(self) -> str:
         """Return what GITHUB_API_URL is set to."""
         return f"http://127.0.0.1:{self.server_address[1]}/api/v3"
+
+    def tell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set the variables by which a workflow's program finds it, and is let in."""
+        monkeypatch.setenv("GITHUB_API_URL", self.address)
+        monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
 
 
 class _Handler(BaseHTTPRequestHandler):

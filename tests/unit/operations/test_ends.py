@@ -15,7 +15,7 @@ from operations import ends
 from operations.ends import PAGE, End
 from operations.github_report import GitHub as GitHubApi
 from sandbox import program_pins
-from tests.github import REPOSITORY, TOKEN, GitHub
+from tests.github import GitHub
 from tests.serving import serving
 
 ROW = End("Helm 3", date(2027, 2, 10), "the last security fixes", "it takes another provider.")
@@ -24,9 +24,7 @@ ROW = End("Helm 3", date(2027, 2, 10), "the last security fixes", "it takes anot
 @pytest.fixture
 def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     server = GitHub()
-    monkeypatch.setenv("GITHUB_API_URL", server.address)
-    monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
-    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    server.tell(monkeypatch)
     with serving(server):
         yield server
 
