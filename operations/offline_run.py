@@ -179,6 +179,7 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
         patch("components.settings.kubeconfig.problems", return_value=[]),
         patch("components.foundation.cluster_check.missing", return_value=[]),
         patch("components.foundation.cluster_check.of_others", return_value=[]),
+        patch("components.foundation.cluster_check.impossible", return_value=[]),
         patch("kubernetes.config.new_client_from_config"),
         patch("pulumi.export", exports.__setitem__),
     ):

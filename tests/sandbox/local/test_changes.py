@@ -1,0 +1,140 @@
+"""Settings that change what cannot change in place: each is done, or refused before anything is, and can be set back.
+
+The rows of docs/changes.md; those of a stack with an AWS account are in ../test_changes_on_aws.py.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from components.foundation.volumes import volumes
+from components.settings import read_file
+from tests.sandbox.conftest import Api, Project
+
+STATEFUL_SETS = "/apis/apps/v1/namespaces/monitoring/statefulsets"
+
+
+@pytest.fixture(autouse=True)
+def set_back(project: Project) -> Iterator[None]:
+    """What was changed is set back, and then the stack is as it was."""
+    yield
+    project.prepare("local")
+    if project.previewed("local"):
+        project.up("local")
+    assert project.previewed("local") == []
+
+
+def everything(api: Api) -> dict[str, Any]:
+    """Return what may not change where something is refused, by what it is called."""
+    return {item["metadata"]["name"]: item["spec"] for item in api.get(STATEFUL_SETS)["items"]} | {"": api.claims()}
+
+
+def refusal(project: Project, api: Api, **settings: dict[str, object]) -> list[str]:
+    """Return the lines with which a preview and an update refuse settings; neither of them changes anything."""
+    before = everything(api)
+    project.prepare("local", **settings)
+    said = []
+    for arguments in (("preview",), ("up", "--yes", "--skip-preview")):
+        done = project.pulumi("local", *arguments)
+        assert done.returncode != 0, done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
+        assert "(nothing was registered):" in done.stdout
+        said.append([line.strip() for line in done.stdout.splitlines() if line.strip().startswith("- ")])
+    assert said[0] == said[1]
+    assert everything(api) == before
+    return said[0]
+
+
+def nested(setting: str, value: str) -> dict[str, Any]:
+    *parents, key = setting.split(".")
+    found: Any = {key: value}
+    for parent in reversed(parents):
+        found = {parent: found}
+    return dict(found)
+
+
+def test_every_volume_on_the_cluster_is_one_that_is_looked_at(project: Project, api: Api) -> None:
+    api.made(f"{STATEFUL_SETS}/logstash-ls")
+    claiming = {
+        item["metadata"]["name"] for item in api.get(STATEFUL_SETS)["items"] if item["spec"].get("volumeClaimTemplates")
+    }
+    assert claiming == {each.stateful_set for each in volumes(read_file(project.folder / "Pulumi.local.yaml"))}
+
+
+@pytest.mark.parametrize(
+    "setting", ["logs.elasticsearch.storage", "traces.elasticsearch.storage", "alertmanager.storage"]
+)
+def test_a_smaller_volume_is_refused(project: Project, api: Api, setting: str) -> None:
+    (line,) = refusal(project, api, **nested(setting, "512Mi"))
+    assert line.startswith(f"- {setting}: 512Mi, and the volumes of ")
+    assert "a volume never gets smaller: set " in line
+
+
+@pytest.mark.parametrize("setting", ["logs.elasticsearch.storage", "alertmanager.storage"])
+def test_a_larger_volume_is_refused_where_its_class_lets_none_grow(project: Project, api: Api, setting: str) -> None:
+    storage = client.StorageV1Api(api.connection)
+    storage.patch_storage_class("standard", {"allowVolumeExpansion": False})
+    try:
+        (line,) = refusal(project, api, **nested(setting, "6Gi"))
+    finally:
+        storage.patch_storage_class("standard", {"allowVolumeExpansion": True})
+    assert "their StorageClass lets none grow (allowVolumeExpansion): set " in line
+
+
+def verb(project: Project, name: str) -> str:
+    """Return what a verb says about the stack."""
+    command = [sys.executable, "-m", f"operations.{name}", "--stack", "local"]
+    done = subprocess.run(
+        command, cwd=project.folder, env=project.environment("local"), capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_another_class_is_refused(project: Project, api: Api) -> None:
+    storage = client.StorageV1Api(api.connection)
+    other: Any = {"metadata": {"name": "other"}, "provisioner": "kubernetes.io/no-provisioner"}
+    storage.create_storage_class(other)
+    try:
+        (line,) = refusal(project, api, storage={"storageClass": "other"})
+    finally:
+        storage.delete_storage_class("other")
+    assert line.startswith("- storage.storageClass: 'other', and the volumes of prometheus, alertmanager, grafana, ")
+    assert "set 'standard' again" in line
+
+
+def test_a_larger_volume_is_one_command_and_no_pod_restarts(project: Project, api: Api) -> None:
+    parts = {"prometheus": "storage-volume-prometheus-0", "alertmanager": "storage-alertmanager-0"}
+
+    def pods() -> list[str]:
+        return [api.get(f"/api/v1/namespaces/monitoring/pods/{part}-0")["metadata"]["uid"] for part in parts]
+
+    before = pods(), api.claims()
+    larger: dict[str, dict[str, object]] = {"prometheus": {"storage": "6Gi"}, "alertmanager": {"storage": "2Gi"}}
+    lines = refusal(project, api, **larger)
+    assert [line.split(":")[0] for line in lines] == ["- prometheus.storage", "- alertmanager.storage"]
+    assert all("make grow STACK=local" in line for line in lines)
+    try:
+        said = verb(project, "grow")
+        print(said)
+        assert "prometheus.storage: the volumes of prometheus have 6Gi now\n" in said
+        assert said.endswith("Now: pulumi up --stack local\n")
+        assert "no volume of stack local is smaller than it should be" in verb(project, "grow")
+        assert "annot change in place" not in verb(project, "preview")
+        print(project.up("local"))
+        assert project.previewed("local") == []
+        assert (pods(), api.claims()) == before
+        for part, claim in parts.items():
+            size = larger[part]["storage"]
+            found = api.get(f"/api/v1/namespaces/monitoring/persistentvolumeclaims/{claim}")
+            assert found["status"]["capacity"]["storage"] == size
+            (template,) = api.get(f"{STATEFUL_SETS}/{part}")["spec"]["volumeClaimTemplates"]
+            assert template["spec"]["resources"]["requests"]["storage"] == size
+        assert "no drift" in verb(project, "drift")
+    finally:
+        # A volume never gets smaller: without its StatefulSet the next update makes one for the volume that is there.
+        for part in parts:
+            api.apps.delete_namespaced_stateful_set(part, "monitoring", propagation_policy="Orphan")
