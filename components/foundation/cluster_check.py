@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from ..settings import PROJECT, Settings
 from .cluster_reader import NotAllowedError, read
+from .load_balancer_check import of_another_kind
 from .ownership import of_others
 from .volume_check import impossible
 
@@ -18,7 +19,7 @@ def connect(settings: Settings) -> kubernetes.Provider:
 
     Raises:
         pulumi.RunError: the cluster does not answer, lacks something, has what another stack or somebody else owns, or
-            has volumes that cannot become what the settings say; naming all of it.
+            has volumes or load balancers that cannot become what the settings say; naming all of it.
     """
     configuration = api.Configuration()
     configuration.retries = False
@@ -26,7 +27,12 @@ def connect(settings: Settings) -> kubernetes.Provider:
         client = kubeconfig.new_client_from_config(  # type: ignore[no-untyped-call]
             context=settings.cluster.context, client_configuration=configuration
         )
-        problems = [*of_others(settings, client), *missing(settings, client), *impossible(settings, client)]
+        problems = [
+            *of_others(settings, client),
+            *missing(settings, client),
+            *of_another_kind(settings, client),
+            *impossible(settings, client),
+        ]
     except (ConfigException, HTTPError) as error:
         raise pulumi.RunError(
             f"cluster {settings.cluster.name} does not answer at {settings.cluster.server} (nothing was registered): "

@@ -13,6 +13,8 @@ from components.settings import PROJECT, read_file
 from tests.sandbox.conftest import Api, Project
 from tests.sandbox.waiting import until
 
+STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
+
 
 @pytest.fixture(scope="module", autouse=True)
 def staging(project: Project) -> Iterator[None]:
@@ -21,6 +23,31 @@ def staging(project: Project) -> Iterator[None]:
     yield
     project.prepare("staging")
     project.destroy("staging")
+
+
+def policies(api: Api) -> set[str]:
+    """Return the reclaim policy of the class, and of the volumes of the stack."""
+    found = {api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"]}
+    ours = [
+        item
+        for item in api.get("/api/v1/persistentvolumes")["items"]
+        if item["spec"].get("claimRef", {}).get("namespace") == "monitoring" and item["status"]["phase"] == "Bound"
+    ]
+    assert len(ours) == len(api.claims())
+    return found | {item["spec"]["persistentVolumeReclaimPolicy"] for item in ours}
+
+
+def test_keep_data_is_what_the_class_and_the_volumes_that_are_there_say(project: Project, api: Api) -> None:
+    api.made("/apis/apps/v1/namespaces/monitoring/statefulsets/logstash-ls")
+    claims = api.claims()
+    for keep, policy in ((True, "Retain"), (False, "Delete")):
+        project.prepare("staging", storage={"keepData": keep})
+        steps = project.previewed("staging")
+        assert {type_ for op, type_, _ in steps if "replace" in op} == {STORAGE_CLASS}
+        print(f"\n{policy}: {project.up('staging')}")
+        assert policies(api) == {policy}
+        assert project.previewed("staging") == []
+        assert api.claims() == claims
 
 
 def test_aws_stays_as_long_as_volumes_name_its_class(project: Project, api: Api) -> None:

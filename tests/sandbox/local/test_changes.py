@@ -3,6 +3,8 @@
 The rows of docs/changes.md; those of a stack with an AWS account are in ../test_changes_on_aws.py.
 """
 
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,3 +140,44 @@ def test_a_larger_volume_is_one_command_and_no_pod_restarts(project: Project, ap
         # A volume never gets smaller: without its StatefulSet the next update makes one for the volume that is there.
         for part in parts:
             api.apps.delete_namespaced_stateful_set(part, "monitoring", propagation_policy="Orphan")
+
+
+PARTS = {"prometheus", "alertmanager", "grafana", "kibana", "jaeger"}
+
+
+def load_balancers(api: Api) -> set[tuple[str, str | None]]:
+    """Return type and class of the Services by which people reach the parts."""
+    found = [api.get(f"/api/v1/namespaces/monitoring/services/{part}-external")["spec"] for part in PARTS]
+    return {(spec["type"], spec.get("loadBalancerClass")) for spec in found}
+
+
+def make_services_anew(project: Project) -> None:
+    """Bring the stack up, which replaces the Services and nothing else."""
+    steps = {(type_, name) for op, type_, name in project.previewed("local") if "replace" in op}
+    assert steps == {("kubernetes:core/v1:Service", f"{part}-external") for part in PARTS}
+    print(f"\n{project.up('local')}")
+    assert project.previewed("local") == []
+
+
+def test_a_load_balancer_of_another_kind_is_refused_and_made_after_the_command_of_the_error(
+    project: Project, api: Api
+) -> None:
+    to_aws: dict[str, dict[str, object]] = {"exposure": {"loadBalancer": "aws"}}
+    for settings, kind in ((to_aws, "service.k8s.aws/nlb"), ({}, None)):
+        (line,) = refusal(project, api, **settings)
+        assert "have a load balancer of another kind, which a Service keeps for life" in line
+        command = re.search(r"kubectl --context \S+ -n monitoring delete service [a-z -]+", line)
+        assert command, line
+        environment = project.environment("local")
+        subprocess.run(shlex.split(command[0]), env=environment, capture_output=True, check=True)
+        make_services_anew(project)
+        assert load_balancers(api) == {("LoadBalancer", kind)}
+
+
+def test_node_ports_and_load_balancers_replace_each_other(project: Project, api: Api) -> None:
+    project.prepare("local", exposure={"loadBalancer": "nodePort", "nodeAddress": "localhost"})
+    make_services_anew(project)
+    assert load_balancers(api) == {("NodePort", None)}
+    project.prepare("local")
+    make_services_anew(project)
+    assert load_balancers(api) == {("LoadBalancer", None)}
