@@ -181,3 +181,16 @@ def test_node_ports_and_load_balancers_replace_each_other(project: Project, api:
     project.prepare("local")
     make_services_anew(project)
     assert load_balancers(api) == {("LoadBalancer", None)}
+
+
+def test_what_cert_manager_has_left_behind_is_left_alone(project: Project, api: Api) -> None:
+    """From `existing` to `none`: cert-manager does not remove the Secret of a Certificate that is gone."""
+    left: Any = {"metadata": {"name": "jaeger-operator-service-cert"}, "stringData": {"tls.crt": "of cert-manager"}}
+    api.core.create_namespaced_secret("monitoring", left, field_manager="cert-manager-certificates-issuing")
+    try:
+        project.prepare("local", logs={"retentionDays": 3})
+        project.up("local")
+        assert api.secret("jaeger-operator-service-cert") == {"tls.crt": "of cert-manager"}
+        assert "PRIVATE KEY" in api.secret("jaeger-operator-certificate")["tls.key"]
+    finally:
+        api.core.delete_namespaced_secret("jaeger-operator-service-cert", "monitoring")

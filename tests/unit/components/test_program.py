@@ -263,6 +263,13 @@ def test_the_jaeger_operator_has_its_certificate_before_it_starts(runs: dict[str
     assert certificate.inputs["type"] == "kubernetes.io/tls"
     assert set(certificate.ignore_changes) == {"stringData", "data"}, "a new pair in each run must change nothing"
     assert "jaeger-operator-service-cert" not in {resource.name for resource in runs["prod"].resources}
+    secrets_read = {
+        stack: values(named(runs[stack], RELEASE, "jaeger-operator"))["certs"]["certificate"]["secretName"]
+        for stack in ("local", "prod")
+    }
+    assert secrets_read["local"] == certificate.inputs["metadata"]["name"] != secrets_read["prod"], (
+        "two never share one"
+    )
     names = [resource.name for resource in runs["local"].resources]
     assert names.index("jaeger-operator-service-cert") < names.index("mangakai-jaeger")
 
