@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from ..settings import PROJECT, Settings
 from .cluster_reader import NotAllowedError, read
+from .elastic_status import refusals
 from .load_balancer_check import of_another_kind
 from .ownership import of_others
 from .volume_check import impossible
@@ -33,6 +34,8 @@ def connect(settings: Settings) -> kubernetes.Provider:
             *of_another_kind(settings, client),
             *impossible(settings, client),
         ]
+        for line in refusals(client):
+            pulumi.log.warn(line)
     except (ConfigException, HTTPError) as error:
         raise pulumi.RunError(
             f"cluster {settings.cluster.name} does not answer at {settings.cluster.server} (nothing was registered): "

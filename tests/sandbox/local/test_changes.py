@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from components.foundation.elastic_status import refusal as refusal_of_operator
 from components.foundation.volumes import volumes
 from components.settings import read_file
 from tests.sandbox.conftest import Api, Project
+from tests.sandbox.waiting import until
 
 STATEFUL_SETS = "/apis/apps/v1/namespaces/monitoring/statefulsets"
 
@@ -94,6 +96,36 @@ def verb(project: Project, name: str) -> str:
         command, cwd=project.folder, env=project.environment("local"), capture_output=True, text=True, check=False
     )
     return done.stdout + done.stderr
+
+
+def test_what_elastics_operator_refuses_is_told_by_preview_drift_and_troubleshoot(project: Project, api: Api) -> None:
+    """Past the program: by whoever changes its object, or by an earlier version of the program."""
+    path = "/apis/elasticsearch.k8s.elastic.co/v1/namespaces/monitoring/elasticsearches/mangakai-logs"
+    api.made(f"{STATEFUL_SETS}/mangakai-logs-es-default")
+    objects = client.CustomObjectsApi(api.connection)
+    where = ("elasticsearch.k8s.elastic.co", "v1", "monitoring", "elasticsearches", "mangakai-logs")
+
+    def ask_for(size: str) -> None:
+        spec = api.get(path)["spec"]
+        spec["nodeSets"][0]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = size
+        objects.patch_namespaced_custom_object(*where, {"spec": spec})
+
+    def refused() -> bool:
+        return refusal_of_operator(api.get(path)) is not None
+
+    before = api.get(path)["spec"]["nodeSets"][0]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
+    ask_for("1Gi")
+    try:
+        until(refused, seconds=180)
+        said = "decreasing storage size is not supported"
+        assert said in verb(project, "preview")
+        assert said in verb(project, "drift")
+        assert said in verb(project, "troubleshoot")
+    finally:
+        ask_for(before)
+    until(lambda: not refused(), seconds=180)
+    assert said not in verb(project, "preview") + verb(project, "drift")
+    assert "does not do what the last update asked" not in verb(project, "troubleshoot")
 
 
 def test_another_class_is_refused(project: Project, api: Api) -> None:
