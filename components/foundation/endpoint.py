@@ -110,9 +110,10 @@ class Endpoint(pulumi.ComponentResource):
             external,
             metadata=metadata(external, name, args.namespace, annotations=annotations),
             spec=spec,
-            # It cannot change: load_balancer_check.py has the user remove the Service, and then another one is made.
+            # Another class is refused by the API server: load_balancer_check.py has the user remove the Service before.
+            # Another type has another address, which a preview of an update in place would take from what is there.
             opts=pulumi.ResourceOptions(
-                parent=self, replace_on_changes=["spec.loadBalancerClass"], delete_before_replace=True
+                parent=self, replace_on_changes=["spec.type", "spec.loadBalancerClass"], delete_before_replace=True
             ),
         )
 

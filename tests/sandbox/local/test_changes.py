@@ -29,7 +29,7 @@ def set_back(project: Project) -> Iterator[None]:
     project.prepare("local")
     if project.previewed("local"):
         project.up("local")
-    assert project.previewed("local") == []
+        assert project.previewed("local") == []
 
 
 def everything(api: Api) -> dict[str, Any]:
@@ -53,14 +53,6 @@ def refusal(project: Project, api: Api, **settings: dict[str, object]) -> list[s
     return said[0]
 
 
-def nested(setting: str, value: str) -> dict[str, Any]:
-    *parents, key = setting.split(".")
-    found: Any = {key: value}
-    for parent in reversed(parents):
-        found = {parent: found}
-    return dict(found)
-
-
 def test_every_volume_on_the_cluster_is_one_that_is_looked_at(project: Project, api: Api) -> None:
     api.made(f"{STATEFUL_SETS}/logstash-ls")
     claiming = {
@@ -69,33 +61,36 @@ def test_every_volume_on_the_cluster_is_one_that_is_looked_at(project: Project, 
     assert claiming == {each.stateful_set for each in volumes(read_file(project.folder / "Pulumi.local.yaml"))}
 
 
-@pytest.mark.parametrize(
-    "setting", ["logs.elasticsearch.storage", "traces.elasticsearch.storage", "alertmanager.storage"]
-)
-def test_a_smaller_volume_is_refused(project: Project, api: Api, setting: str) -> None:
-    (line,) = refusal(project, api, **nested(setting, "512Mi"))
-    assert line.startswith(f"- {setting}: 512Mi, and the volumes of ")
-    assert "a volume never gets smaller: set " in line
+def test_a_smaller_volume_is_refused(project: Project, api: Api) -> None:
+    smaller: dict[str, object] = {"elasticsearch": {"storage": "512Mi"}}
+    lines = refusal(project, api, alertmanager={"storage": "512Mi"}, logs=smaller, traces=smaller)
+    settings = ["alertmanager.storage", "logs.elasticsearch.storage", "traces.elasticsearch.storage"]
+    for setting, line in zip(settings, lines, strict=True):
+        assert line.startswith(f"- {setting}: 512Mi, and the volumes of ")
+        assert "a volume never gets smaller: set " in line
 
 
-@pytest.mark.parametrize("setting", ["logs.elasticsearch.storage", "alertmanager.storage"])
-def test_a_larger_volume_is_refused_where_its_class_lets_none_grow(project: Project, api: Api, setting: str) -> None:
+def test_a_larger_volume_is_refused_where_its_class_lets_none_grow(project: Project, api: Api) -> None:
     storage = client.StorageV1Api(api.connection)
     storage.patch_storage_class("standard", {"allowVolumeExpansion": False})
     try:
-        (line,) = refusal(project, api, **nested(setting, "6Gi"))
+        larger: dict[str, object] = {"elasticsearch": {"storage": "6Gi"}}
+        lines = refusal(project, api, alertmanager={"storage": "6Gi"}, logs=larger)
     finally:
         storage.patch_storage_class("standard", {"allowVolumeExpansion": True})
-    assert "their StorageClass lets none grow (allowVolumeExpansion): set " in line
+    settings = ["alertmanager.storage", "logs.elasticsearch.storage"]
+    for setting, line in zip(settings, lines, strict=True):
+        assert line.startswith(f"- {setting}: 6Gi, and the volumes of ")
+        assert "their StorageClass lets none grow (allowVolumeExpansion): set " in line
 
 
 def verb(project: Project, name: str) -> str:
-    """Return what a verb says about the stack."""
+    """Return what a verb says about the stack, errors and progress first."""
     command = [sys.executable, "-m", f"operations.{name}", "--stack", "local"]
     done = subprocess.run(
         command, cwd=project.folder, env=project.environment("local"), capture_output=True, text=True, check=False
     )
-    return done.stdout + done.stderr
+    return done.stderr + done.stdout
 
 
 def test_what_elastics_operator_refuses_is_told_by_preview_drift_and_troubleshoot(project: Project, api: Api) -> None:
@@ -185,12 +180,13 @@ def load_balancers(api: Api) -> set[tuple[str, str | None]]:
 
 def make_services_anew(project: Project) -> None:
     """Bring the stack up, which replaces the Services and nothing else."""
-    steps = {(type_, name) for op, type_, name in project.previewed("local") if "replace" in op}
-    assert steps == {("kubernetes:core/v1:Service", f"{part}-external") for part in PARTS}
+    replaced = {(type_, name) for op, type_, name in project.previewed("local") if "replace" in op}
+    assert replaced == {("kubernetes:core/v1:Service", f"{part}-external") for part in PARTS}
     print(f"\n{project.up('local')}")
     assert project.previewed("local") == []
 
 
+@pytest.mark.long
 def test_a_load_balancer_of_another_kind_is_refused_and_made_after_the_command_of_the_error(
     project: Project, api: Api
 ) -> None:
@@ -206,6 +202,7 @@ def test_a_load_balancer_of_another_kind_is_refused_and_made_after_the_command_o
         assert load_balancers(api) == {("LoadBalancer", kind)}
 
 
+@pytest.mark.long
 def test_node_ports_and_load_balancers_replace_each_other(project: Project, api: Api) -> None:
     project.prepare("local", exposure={"loadBalancer": "nodePort", "nodeAddress": "localhost"})
     make_services_anew(project)
@@ -215,6 +212,7 @@ def test_node_ports_and_load_balancers_replace_each_other(project: Project, api:
     assert load_balancers(api) == {("LoadBalancer", None)}
 
 
+@pytest.mark.long
 def test_what_cert_manager_has_left_behind_is_left_alone(project: Project, api: Api) -> None:
     """From `existing` to `none`: cert-manager does not remove the Secret of a Certificate that is gone."""
     left: Any = {"metadata": {"name": "jaeger-operator-service-cert"}, "stringData": {"tls.crt": "of cert-manager"}}
