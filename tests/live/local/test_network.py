@@ -1,10 +1,14 @@
-"""NetworkPolicies on the live cluster are enforced, as the EKS of the documents does."""
+"""NetworkPolicies and source ranges are enforced on the live cluster."""
 
+import contextlib
 import time
 from typing import Any
 
+import urllib3
 from kubernetes import client
+from urllib3.exceptions import HTTPError
 
+from sandbox.live.layout import NODE_NETWORK
 from tests.live.application import NAMESPACE
 from tests.live.asking import execute, until
 from tests.sandbox.conftest import Api, Project
@@ -38,3 +42,27 @@ else:
     finally:
         networking.delete_namespaced_network_policy("no-way-out", NAMESPACE)
     until(connects, 60, "the way out")
+
+
+def test_a_load_balancer_answers_only_whom_its_source_ranges_name(api: Api) -> None:
+    port = 9999
+    ports = [{"port": port, "targetPort": 3000}]
+    spec = {"type": "LoadBalancer", "selector": {"app.kubernetes.io/name": "grafana"}, "ports": ports}
+    service: Any = {"metadata": {"name": "ranges"}, "spec": {**spec, "loadBalancerSourceRanges": ["10.0.0.0/8"]}}
+    once = urllib3.PoolManager(retries=False, timeout=3)
+
+    def answers() -> bool:
+        with contextlib.suppress(HTTPError):
+            return once.request("GET", f"http://localhost:{port}/login").status == 200
+        return False
+
+    api.core.create_namespaced_service("monitoring", service)
+    try:
+        until(lambda: api.get("/api/v1/namespaces/monitoring/services/ranges")["status"]["loadBalancer"], 30, "address")
+        # Each look waits as long as kube-proxy takes to learn of a Service, and longer.
+        assert not any(answers() for _ in range(3))
+        admitted: Any = {"spec": {"loadBalancerSourceRanges": [NODE_NETWORK]}}
+        api.core.patch_namespaced_service("ranges", "monitoring", admitted)
+        until(answers, 30, "an answer")
+    finally:
+        api.core.delete_namespaced_service("ranges", "monitoring")
