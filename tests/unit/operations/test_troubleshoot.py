@@ -113,6 +113,14 @@ def test_a_container_that_cannot_start_is_told_at_once(reason: str, step: str) -
     assert found.cause.endswith(": the reason")
 
 
+def test_a_container_whose_user_is_not_allowed_lacks_no_config_map() -> None:
+    message = "container has runAsNonRoot and image has non-numeric user (nobody), cannot verify user is non-root"
+    waiting = container({"waiting": {"reason": "CreateContainerConfigError", "message": message}})
+    (found,) = of_pod(pod("Pending", ready=False, age_minutes=0.1, containerStatuses=[waiting]))
+    assert found.cause == f"its image runs as a user that the pod does not allow: {message}"
+    assert "configmaps" not in found.next_step
+
+
 def test_a_pending_pod_has_the_schedulers_reason() -> None:
     condition = {
         "type": "PodScheduled",
