@@ -80,6 +80,28 @@ def inhibition(watch: Watch) -> None:
     ]
 
 
+def errors_become_an_outage(watch: Watch) -> None:
+    """Requests fail, then no pod answers: the errors' end is told, and what the logs say of it is mailed meanwhile."""
+    healthy(watch)
+    watch.exporters.faults.add("errors")
+    arrived(watch, "HighErrorRate", 60)
+    watch.exporters.faults.add("backend-down")
+    arrived(watch, "TargetDown", 60)
+    fields = {
+        "message": "no connection to PostgreSQL",
+        "[service][name]": "mangakai-backend",
+        "[log][logger]": "mangakai.api",
+        "[trace][id]": "",
+        "+YYYY-MM-dd": "2026-01-01",
+        "+HH": "03",
+    }
+    over = datetime.now(UTC) + timedelta(seconds=60)
+    watch.post_alert(reported.alert(fields, "mangakai-prod") | {"endsAt": over.isoformat()})
+    assert watch.wait(lambda: any("no connection to PostgreSQL" in mail.text for mail in watch.mail.received), 10)
+    arrived(watch, "HighErrorRate", 150, resolved=True)
+    assert "TargetDown" in watch.firing()
+
+
 def mail_server_down(watch: Watch) -> None:
     """The mail server is away for a while: the mail comes once, later."""
     healthy(watch)
@@ -200,6 +222,7 @@ def time_to_mail(watch: Watch) -> None:
 SCENARIOS = {
     "outage": Scenario(outage),
     "inhibition": Scenario(inhibition),
+    "errors_become_an_outage": Scenario(errors_become_an_outage),
     "mail_server_down": Scenario(mail_server_down),
     "alertmanager_restarted": Scenario(alertmanager_restarted),
     "prometheus_killed": Scenario(prometheus_killed),
