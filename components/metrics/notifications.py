@@ -13,8 +13,9 @@ APPLICATION_ERROR = "ApplicationError"  # as in components/logs/pipelines/errors
 
 _TEMPLATES = Path(__file__).parent.parent.parent / "rules" / "templates"
 
-# What one alert makes another say nothing new (D-049: the guide's rule could never apply). Only of one name: an alert that
-# is told and then muted by another one ends untold, and what says why something is down is muted by what says that it is.
+# What one alert makes another say nothing new (D-049: the guide's rule could never apply). Both have one name: an alert
+# that was told, and is muted by another when it ends, is never told to be over; and what says that something is down
+# must not mute what says why.
 _INHIBIT_RULES = [
     {
         "source_matchers": ['severity="critical"'],
