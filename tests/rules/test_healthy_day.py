@@ -73,4 +73,4 @@ def test_faults_on_that_day_fire_what_is_there_for_them(tmp_path: Path) -> None:
     day = Day()
     for fault in (every_request_fails, redis_is_gone, a_disk_fills):
         fault(day, at("6:30"))
-    assert not differs(tmp_path, day, at("6:50"), {"Watchdog", "HighErrorRate", "RedisDown", "NodeDiskFilling"})
+    assert not differs(tmp_path, day, at("6:50"), {"Watchdog", "HighErrorRate", "RedisUnwatched", "NodeDiskFilling"})

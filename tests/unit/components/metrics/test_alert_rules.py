@@ -14,8 +14,8 @@ from components.settings.alerts import AlertsSettings
 from components.settings.errors import explain
 
 COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
-# None, one, and the least number of events that makes a share of them worth an alert.
-NO_THRESHOLDS = {0.0, 1.0, 3.0}
+# None, one, and the least numbers of events that make a share of them worth an alert.
+NO_THRESHOLDS = {0.0, 1.0, 3.0, 10.0}
 
 
 def constants(expression: Any) -> Iterator[float]:
@@ -86,6 +86,34 @@ def test_each_number_that_a_rule_compares_with_is_marked() -> None:
     for rule in rules:
         marked = {float(found[0]) for found in THRESHOLD.finditer(rule["expr"])}
         assert set(constants(promql_parser.parse(rule["expr"]))) <= NO_THRESHOLDS | marked, rule["alert"]
+
+
+# `up` is Prometheus' own word and never missing; how many replicas are seen only falls while one is not asked.
+NEVER_MISSING = {"up", "alertmanager_cluster_members"}
+
+
+def instants(expression: Any) -> set[str]:
+    """Return the metrics of which an expression asks the newest value only; their absence counts for nothing."""
+    if isinstance(expression, promql_parser.VectorSelector):
+        return {expression.name}
+    if isinstance(expression, promql_parser.BinaryExpr):
+        return instants(expression.lhs) | instants(expression.rhs)
+    if isinstance(expression, promql_parser.Call):
+        arguments = [] if expression.func.name == "absent" else expression.args
+        return set[str]().union(*map(instants, arguments))
+    return instants(expression.expr) if hasattr(expression, "expr") else set()
+
+
+def test_a_failed_scrape_begins_no_alert_anew_and_ends_none() -> None:
+    """What has to hold for more than a minute is asked of a range, and what a gap would end is held for 5 minutes."""
+    found = 0
+    for rule in (rule for by_severity in steps().values() for rule in by_severity.values()):
+        asked = instants(promql_parser.parse(rule["expr"])) - NEVER_MISSING
+        assert not asked or rule.get("for") == "1m", f"{rule['alert']}: {asked}"
+        if asked or "last_over_time" in rule["expr"]:
+            assert rule["keep_firing_for"] == "5m", rule["alert"]
+            found += 1
+    assert found > 20
 
 
 @pytest.mark.parametrize(
