@@ -129,7 +129,7 @@ def alertmanager_restarted(watch: Watch) -> None:
     assert len(watch.mail.received) == 1, [mail.subject for mail in watch.mail.received]
     watch.end("alertmanager")
     watch.exporters.faults.clear()
-    assert watch.wait(lambda: "RedisDown" not in watch.firing(), 30)
+    assert watch.wait(lambda: "RedisDown" not in watch.firing(), 60)
     watch.start("alertmanager")
     arrived(watch, "RedisDown", 90, resolved=True)
     assert [mail.subject for mail in watch.mail.received] == [

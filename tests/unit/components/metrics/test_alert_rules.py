@@ -95,7 +95,7 @@ NEVER_MISSING = {"up", "alertmanager_cluster_members"}
 def instants(expression: Any) -> set[str]:
     """Return the metrics of which an expression asks the newest value only; their absence counts for nothing."""
     if isinstance(expression, promql_parser.VectorSelector):
-        return {expression.name}
+        return {expression.name or ""}
     if isinstance(expression, promql_parser.BinaryExpr):
         return instants(expression.lhs) | instants(expression.rhs)
     if isinstance(expression, promql_parser.Call):
