@@ -114,7 +114,7 @@ def mail_server_down(watch: Watch) -> None:
     watch.mail.start()
     arrived(watch, "RedisDown", 60)
     time.sleep(40)
-    assert [mail.subject for mail in watch.mail.received] == ["[CRITICAL] MangakAI Alert: RedisDown"]
+    assert subjects(watch) == ["[CRITICAL] MangakAI Alert: RedisDown"], subjects(watch)
     assert len(watch.webhooks.received["/slack"]) == 1
 
 
@@ -186,7 +186,7 @@ def application_errors(watch: Watch) -> None:
     time.sleep(25)
     report("mangakai.pages", seconds=3)  # the first was over by then
     time.sleep(20)
-    assert [mail.subject for mail in watch.mail.received] == ["Error in MangakAI Application"] * 2
+    assert subjects(watch) == ["Error in MangakAI Application"] * 2, subjects(watch)
     (mail,) = (mail for mail in watch.mail.received if "Logger: mangakai.pages" in mail.text)
     assert mail.to == TEAM
     assert "Error detected: the page of 漫画 <1> is lost\n" in mail.text
