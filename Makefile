@@ -89,6 +89,7 @@ test-long: .venv/development ## the tests that are slow and rarely fail, before 
 	@$(PYTHON) -m venv .venv
 
 .venv/runtime: .venv/bin/python requirements.txt
+	@.venv/bin/python -c 'import importlib.util as found, sys; sys.exit(not found.find_spec("pip") and "The environment .venv has no pip, as one of uv venv: remove it, and make makes one that has it (on Debian with apt-get install python3-venv)")'
 	@echo "Installing the Python packages into .venv …" >&2
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@

@@ -9,6 +9,7 @@ from components.backups.area import deploy_agent as deploy_backup_agent
 from components.elastic.area import deploy as deploy_elastic_operator
 from components.foundation.area import deploy as deploy_foundation
 from components.foundation.area import deploy_endpoints, deploy_secrets
+from components.foundation.engine import require_engine
 from components.foundation.names import MONITORING
 from components.grafana.area import deploy as deploy_grafana
 from components.logs.area import deploy as deploy_logs
@@ -16,6 +17,7 @@ from components.metrics.area import deploy as deploy_metrics
 from components.settings import read_stack
 from components.traces.area import deploy as deploy_traces
 
+require_engine()
 settings, secrets = read_stack()
 base = deploy_foundation(settings, secrets)  # the charts and the cluster checked, the namespaces
 base = deploy_aws(base)  # key, volumes, bucket, roles, domain: where the stack has an account

@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 
 from components.foundation.chart_pins import PINS, archive
+from components.foundation.helm_records import RELEASE_TYPE
 from development.stand_in_diff import MEANT, Difference, Meant, differences
 from development.workload_rules import broken
 from operations.helm import HelmError, helm, template
@@ -159,7 +160,7 @@ def registered(stacks: Sequence[str]) -> tuple[list[Release], list[dict[str, Any
             objects += [
                 one.inputs for one in ran.resources if one.type.startswith("kubernetes:") and "kind" in one.inputs
             ]
-            resources = ran.of_type("kubernetes:helm.sh/v3:Release")
+            resources = ran.of_type(RELEASE_TYPE)
             for inputs in sorted((resource.inputs for resource in resources), key=lambda one: str(one["name"])):
                 release = Release(
                     stack, inputs["name"], charts[inputs["chart"]], inputs["namespace"], inputs.get("values", {})

@@ -10,6 +10,7 @@ import json
 import runpy
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def _secret_keys() -> list[str]:
 def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
     """Run the program as the engine does, and return what it registered.
 
-    The checks of the cluster and of the kubeconfig are left out.
+    The checks of the engine, the cluster and the kubeconfig are left out.
 
     Args:
         root: the project's folder.
@@ -166,6 +167,10 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
     values = {**values, f"{PROJECT}:charts": json.dumps({**settings, "directory": str(charts)})}
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    # The mocks make a loop in each thread that they run in, and close none.
+    loops: list[asyncio.AbstractEventLoop] = []
+    executor = ThreadPoolExecutor(initializer=lambda: loops.append(_loop_of_thread()))
+    loop.set_default_executor(executor)
     monitor, exports = _Monitor(), dict[str, Any]()
     pulumi.runtime.set_mocks(ProviderMocks(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
     pulumi.runtime.set_all_config(values, _secret_keys())
@@ -176,13 +181,25 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
         return {name: await pulumi.Output.from_input(value).future() for name, value in exports.items()}
 
     with (
+        patch("pulumi.require_pulumi_version"),
         patch("components.settings.kubeconfig.problems", return_value=[]),
         patch("components.foundation.cluster_check.missing", return_value=[]),
         patch("components.foundation.cluster_check.of_others", return_value=[]),
         patch("kubernetes.config.new_client_from_config"),
         patch("pulumi.export", exports.__setitem__),
     ):
-        return Run(monitor.registered, loop.run_until_complete(program()))
+        try:
+            return Run(monitor.registered, loop.run_until_complete(program()))
+        finally:
+            executor.shutdown()
+            for each in (*loops, loop):
+                each.close()
+
+
+def _loop_of_thread() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pulumi.runtime import rpc
 
+from components.foundation import helm_records
 from components.foundation.names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS
 from components.logs.logstash import PIPELINES_SECRET
 from components.metrics import alertmanager, prometheus
@@ -92,7 +93,7 @@ def _texts(resource: Registered) -> dict[str, str]:
         case "kubernetes:core/v1:Secret", name if name == PIPELINES_SECRET:
             pipelines = yaml.safe_load(rpc.unwrap_rpc_secret(inputs["stringData"])["pipelines.yml"])
             return {f"logstash/{one['pipeline.id']}.conf": one["config.string"] for one in pipelines}
-        case "kubernetes:helm.sh/v3:Release", "filebeat":
+        case helm_records.RELEASE_TYPE, "filebeat":
             return {"filebeat.yml": _yaml(inputs["values"]["config"])}
         case "kubernetes:jaegertracing.io/v1:Jaeger", _:
             identity = {key: metadata[key] for key in ("name", "namespace")}

@@ -26,6 +26,7 @@ from kubernetes.config import ConfigException
 from pydantic import ValidationError
 from urllib3.exceptions import HTTPError
 
+from components.foundation import helm_records
 from components.foundation.names import RELEASES
 from components.foundation.ownership import OWNER, owner
 from components.settings import PROJECT
@@ -33,8 +34,7 @@ from components.settings.foundation import ClusterSettings
 from components.settings.kubeconfig import problems
 from operations.liveness import is_alive
 
-_RELEASE, _NAMESPACE = "kubernetes:helm.sh/v3:Release", "kubernetes:core/v1:Namespace"
-_UNDER_WAY = "owner=helm,status in (pending-install, pending-upgrade, pending-rollback)"
+_NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
 class RepairError(Exception):
@@ -70,7 +70,7 @@ def repair(
     unknown = [
         _name(each["resource"])
         for each in pending
-        if each["type"] == "creating" and each["resource"]["type"] == _RELEASE
+        if each["type"] == "creating" and each["resource"]["type"] == helm_records.RELEASE_TYPE
     ]
     resources = state["deployment"].get("resources") or []
     namespaces = {_name(one) for one in resources if one["type"] == _NAMESPACE}
@@ -188,7 +188,8 @@ def _remove_records(
         namespaces: which the stack's state holds.
         unknown: the Releases that were being created.
     """
-    selectors = [_UNDER_WAY, *([f"owner=helm,name in ({', '.join(unknown)})"] if unknown else [])]
+    selectors = [helm_records.selector(statuses=helm_records.UNDER_WAY)]
+    selectors += [helm_records.selector(unknown)] if unknown else []
     file = pulumi.environment.get("KUBECONFIG")
     try:
         core = api.CoreV1Api(kubeconfig.new_client_from_config(file, cluster.context))  # type: ignore[no-untyped-call]
@@ -198,11 +199,11 @@ def _remove_records(
             lists = [core.list_namespaced_secret(namespace, label_selector=one).items for one in selectors]
             found: dict[str, Any] = {each.metadata.name: each.metadata for items in lists for each in items}  # type: ignore[union-attr,misc]
             for metadata in found.values():
-                labels = metadata.labels
-                if labels["name"] in ours:
+                record = helm_records.Record.of(metadata.labels)
+                if record.release in ours:
                     core.delete_namespaced_secret(metadata.name, namespace)
-                    record = f"{labels['name']} v{labels['version']} ({labels['status']})"
-                    yield f"removed the Helm record {record} in {namespace}"
+                    what = f"{record.release} v{record.revision} ({record.status})"
+                    yield f"removed the Helm record {what} in {namespace}"
     except (ApiException, ConfigException, HTTPError) as error:
         raise RepairError(
             f"the cluster of context {cluster.context!r} cannot be asked for Helm's records: {error}"

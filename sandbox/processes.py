@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,16 +37,21 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
 
 def running(sandbox: Sandbox) -> dict[str, list[int]]:
     """Return the ids of the running processes of this sandbox by the name of their program."""
-    found: dict[str, list[int]] = {}
-    directory = f"{sandbox.directory}/"
+    found = below(sandbox.directory)
     for pid, command in _commands():
-        if command.startswith(directory):
-            path = command.removeprefix(directory).partition(" ")[0]
-            found.setdefault(path.rpartition("/")[2], []).append(pid)
-            continue
         for module in (OPERATORS, LIVE_HOST, LIVE_NODE):
             if f"-m {module} {sandbox.directory} " in command:
                 found.setdefault(module, []).append(pid)
+    return found
+
+
+def below(directory: Path) -> dict[str, list[int]]:
+    """Return the ids of the running processes that were started by a path below `directory`, by program."""
+    found: dict[str, list[int]] = {}
+    for pid, command in _commands():
+        if command.startswith(f"{directory}/"):
+            path = command.removeprefix(f"{directory}/").partition(" ")[0]
+            found.setdefault(path.rpartition("/")[2], []).append(pid)
     return found
 
 
@@ -71,10 +76,19 @@ def stop(sandbox: Sandbox, *names: str) -> None:
     Raises:
         SandboxError: one stays, or belongs to another user.
     """
+    _kill(lambda: [pid for name, pids in running(sandbox).items() if not names or name in names for pid in pids])
 
-    def remaining() -> list[int]:
-        return [pid for name, pids in running(sandbox).items() if not names or name in names for pid in pids]
 
+def stop_below(directory: Path) -> None:
+    """Kill what was started by a path below `directory`, and wait until it is gone.
+
+    Raises:
+        SandboxError: one stays, or belongs to another user.
+    """
+    _kill(lambda: [pid for pids in below(directory).values() for pid in pids])
+
+
+def _kill(remaining: Callable[[], list[int]]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while pids := remaining():
         if time.monotonic() > deadline:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from components.foundation import engine
 from operations.cache import cache
 from operations.helm import KUBERNETES
 
 MODULES = Path(__file__).parent / "programs"
-# Before, not every failure of a provider reaches an error hook, which says why a Release is not ready.
-MINIMUM_PULUMI = (3, 244)
+MINIMUM_PULUMI = tuple(map(int, engine.LEAST.split(".")))
 
 GOOS = platform.system().lower()
 GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

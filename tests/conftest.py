@@ -6,12 +6,19 @@ from collections.abc import Generator
 import pytest
 
 from development.docs import requirements
+from tests.leftovers import end_leftovers
 from tests.offline import ROOT
 
 pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
 pytest.register_assert_rewrite(
     *(f"tests.live.{name}" for name in ("application", "asking", "checks", "cluster", "elastic", "people"))
 )
+
+
+def pytest_sessionstart() -> None:
+    """End what an earlier run left behind when it was killed: it holds ports that tests of this one need."""
+    for line in end_leftovers():
+        print(line)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,6 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from operations import github_report
 
 REPOSITORY = "mangakai/monitoring"
@@ -26,6 +28,12 @@ class GitHub(ThreadingHTTPServer):
         """Return what GITHUB_API_URL is set to."""
         return f"http://127.0.0.1:{self.server_address[1]}/api/v3"
 
+    def tell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set the variables by which a workflow's program finds it, and is let in."""
+        monkeypatch.setenv("GITHUB_API_URL", self.address)
+        monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: GitHub
@@ -43,7 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
         items = [
-            item for item in self.server.items[self.path_below] if item["state"] in query.get("state", [item["state"]])
+            item
+            for item in self.server.items[self.path_below]
+            if query.get("state", ["all"])[0] in ("all", item["state"])
         ]
         first = 2 * (int(query["page"][0]) - 1)
         self.answer(200, items[first : first + 2])

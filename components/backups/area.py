@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ..elastic.elasticsearch import Elasticsearch
+from ..foundation import credentials
 from ..foundation.backup_target import BackupTarget
 from ..foundation.base import Base
 from ..metrics.area import Metrics
@@ -20,6 +21,7 @@ def deploy_agent(base: Base) -> Base:
         region=base.settings.cluster.region,
         role_arns=base.account.role_arns,
         agent_version=version(),
+        credentials=credentials.version(base.secrets.backup_password),
         settings=base.settings.backup,
     )
     return replace(base.with_prerequisite(AgentConfigMap("backup-program", base.options())), backup_target=target)
@@ -35,5 +37,6 @@ def deploy(base: Base, metrics: Metrics, logs: Elasticsearch, traces: Traces) ->
         connections=[logs.connection, traces.elasticsearch.connection],
         alertmanager=metrics.alertmanager.url,
         authentication=base.settings.exposure.authentication,
+        credentials=credentials.annotation(base.secrets.internal_seed, base.secrets.web_password),
     )
     BackupSchedule("backup", args, base.options(metrics.alertmanager, logs, traces.elasticsearch))

@@ -1,7 +1,7 @@
 """A Deployment that saves silences and watches Elasticsearch's snapshots, and the Job that sets the snapshots up."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ class BackupScheduleArgs:
         connections: the Elasticsearch clusters.
         alertmanager: URL, in the cluster.
         authentication: whether Alertmanager asks for a password.
+        credentials: the annotation that changes with its passwords.
     """
 
     placement: Placement
@@ -36,6 +37,7 @@ class BackupScheduleArgs:
     connections: Sequence[ElasticsearchConnection]
     alertmanager: str
     authentication: bool
+    credentials: Mapping[str, pulumi.Input[str]]
 
 
 class BackupSchedule(pulumi.ComponentResource):
@@ -65,7 +67,10 @@ class BackupSchedule(pulumi.ComponentResource):
                 "replicas": 1,
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": _pod(args, container)},
+                "template": {
+                    "metadata": {"labels": labels, "annotations": args.credentials},
+                    "spec": _pod(args, container),
+                },
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account, set_up]),
         )

@@ -1,5 +1,6 @@
 """Deploys Elastic's operator, and an Elasticsearch cluster for each area that has one."""
 
+from ..foundation import credentials
 from ..foundation.base import Base
 from ..settings.elastic import ElasticsearchSettings
 from .eck_operator import ElasticOperator, ElasticOperatorArgs
@@ -33,6 +34,10 @@ def deploy_elasticsearch(
         ElasticsearchArgs(placement=base.monitoring, settings=settings, users=users, backup=base.backup_target),
         base.options(operator),
     )
-    exporter = ExporterArgs(placement=base.monitoring, elasticsearch=cluster.connection)
+    exporter = ExporterArgs(
+        placement=base.monitoring,
+        elasticsearch=cluster.connection,
+        credentials=credentials.annotation(base.secrets.internal_seed),
+    )
     Exporter(f"{name}-exporter", exporter, base.options(cluster))
     return cluster

@@ -1,5 +1,6 @@
 """The exporter that shows Prometheus the state of an Elasticsearch cluster, in place of Metricbeat (D-079)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,17 @@ _ASKED = ["--es.all", "--es.timeout=9s", "--no-es.aliases"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExporterArgs:
-    """The arguments of Exporter: where it runs, and the cluster that it asks."""
+    """The arguments of Exporter.
+
+    Args:
+        placement: where it runs.
+        elasticsearch: the cluster that it asks.
+        credentials: the annotation that changes with its password.
+    """
 
     placement: Placement
     elasticsearch: ElasticsearchConnection
+    credentials: Mapping[str, pulumi.Input[str]]
 
 
 class Exporter(pulumi.ComponentResource):
@@ -40,7 +48,10 @@ class Exporter(pulumi.ComponentResource):
             spec={
                 "replicas": 1,
                 "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": _pod(args.elasticsearch)},
+                "template": {
+                    "metadata": {"labels": labels, "annotations": args.credentials},
+                    "spec": _pod(args.elasticsearch),
+                },
             },
             opts=pulumi.ResourceOptions(parent=self),
         )

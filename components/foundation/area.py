@@ -1,6 +1,7 @@
 """Deploys what every area stands on: in three steps, as the AWS account lies between them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pulumi
 
@@ -27,7 +28,10 @@ def deploy(settings: Settings, secrets: Secrets) -> Base:
     )
     base = Base(settings=settings, secrets=secrets, provider=connect(settings), monitoring=monitoring, agents=agents)
     args = NamespacesArgs(keep_data=storage.keep_data, context=settings.cluster.context)
-    return base.with_prerequisite(Namespaces("namespaces", args, base.options()))
+    namespaces = Namespaces("namespaces", args, base.options())
+    # What fails while a hook is not registered yet ends the language host, and nobody is told what it was.
+    known = secrets.known_after(namespaces.registered)
+    return replace(base.with_prerequisite(namespaces), secrets=known)
 
 
 def deploy_secrets(base: Base) -> Base:

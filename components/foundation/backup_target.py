@@ -27,6 +27,7 @@ class BackupTarget:
         region: its AWS region.
         role_arns: the IAM role of each ServiceAccount that writes there, by ServiceAccount.
         agent_version: a text that changes with the agent's program.
+        credentials: a text that changes with the password of the backups.
         settings: interval and retention.
     """
 
@@ -34,6 +35,7 @@ class BackupTarget:
     region: str
     role_arns: Mapping[str, pulumi.Input[str]]
     agent_version: str
+    credentials: pulumi.Input[str]
     settings: BackupSettings
 
     def annotations(self, service_account: str) -> dict[str, pulumi.Input[str]]:
@@ -71,6 +73,7 @@ class BackupTarget:
             "BACKUP_INTERVAL_SECONDS": str(3600 * self.settings.interval_hours),
             "BACKUP_RETENTION_DAYS": str(self.settings.retention_days),
             "BACKUP_PROGRAM": self.agent_version,  # a changed agent restarts its pods
+            "BACKUP_CREDENTIALS": self.credentials,  # so does a changed password
         }
         return {
             "name": BACKUP,

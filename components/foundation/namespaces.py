@@ -19,17 +19,22 @@ class NamespacesArgs:
 
 
 class Namespaces(pulumi.ComponentResource):
-    """`monitoring`, and `monitoring-agents` for node-exporter and Filebeat, which need the node."""
+    """`monitoring`, and `monitoring-agents` for node-exporter and Filebeat, which need the node.
+
+    `registered` is known once the engine knows the hook of the former.
+    """
+
+    registered: pulumi.Output[str]
 
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Namespaces", name, {}, opts)
         self._guard = guard(args.context)
-        self._namespace(MONITORING, "baseline", args.keep_data)
+        self.registered = self._namespace(MONITORING, "baseline", args.keep_data).urn
         self._namespace(AGENTS, "privileged", keep=False)
         self.register_outputs({})
 
-    def _namespace(self, name: str, pod_security: str, keep: bool) -> None:
-        core.v1.Namespace(
+    def _namespace(self, name: str, pod_security: str, keep: bool) -> core.v1.Namespace:
+        return core.v1.Namespace(
             name,
             metadata=metadata(name, "namespace", labels={"pod-security.kubernetes.io/enforce": pod_security}),
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep, hooks=self._guard),

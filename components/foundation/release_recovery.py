@@ -11,6 +11,8 @@ from kubernetes import client as api
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from . import helm_records
+
 _EVENTS = 5
 _IMMUTABLE = re.compile(r'StatefulSet\.apps "([^"]+)" is invalid: spec: Forbidden')
 
@@ -89,9 +91,9 @@ def remove_stuck_pods(client: api.ApiClient, release: str, namespace: str) -> li
 
 def _has_failed(core: api.CoreV1Api, release: str, namespace: str) -> bool:
     """Return whether the last install or upgrade that Helm remembers has failed."""
-    records: list[Any] = core.list_namespaced_secret(namespace, label_selector=f"owner=helm,name={release}").items
-    last = max(records, key=lambda record: int(record.metadata.labels["version"]), default=None)
-    return last is not None and last.metadata.labels["status"] == "failed"
+    found: list[Any] = core.list_namespaced_secret(namespace, label_selector=helm_records.selector([release])).items
+    last = helm_records.latest(helm_records.Record.of(one.metadata.labels) for one in found).get(release)
+    return last is not None and last.status == helm_records.FAILED
 
 
 def _reasons(pod: Any) -> Iterable[str]:

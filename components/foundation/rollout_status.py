@@ -40,7 +40,7 @@ class RolloutStatusArgs:
     namespace: str
     instance: str
     deployments: Sequence[str]
-    configuration: str
+    configuration: pulumi.Input[str]
     generation: pulumi.Input[int]
     timeout_seconds: int
 
@@ -53,7 +53,10 @@ class RolloutStatus(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RolloutStatusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # In a thread: the program's event loop has the other resources to register meanwhile.
-        wait = pulumi.ResourceHook(f"{name}-rolled-out", lambda _: asyncio.to_thread(_wait, args))
+        wait = pulumi.ResourceHook(
+            f"{name}-rolled-out",
+            lambda hook: asyncio.to_thread(_wait, args, (hook.new_inputs or {})["configuration"]),
+        )
         hooks = pulumi.ResourceHookBinding(before_create=[wait], before_update=[wait])
         super().__init__(
             "mangakai:monitoring:RolloutStatus",
@@ -64,31 +67,33 @@ class RolloutStatus(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _wait(args: RolloutStatusArgs) -> None:
-    """Wait, or raise an error that says which Deployment did not become ready, and why."""
+def _wait(args: RolloutStatusArgs, configuration: str) -> None:
+    """Wait for a configuration, or raise an error that says which Deployment did not become ready, and why."""
     from kubernetes import client as api
 
     client = config.new_client_from_config(context=args.context)  # type: ignore[no-untyped-call]
     apps, deadline = api.AppsV1Api(client), time.monotonic() + args.timeout_seconds
-    while behind := [name for name in args.deployments if not _is_rolled_out(apps, name, args)]:
+    while behind := [
+        name for name in args.deployments if not _is_rolled_out(apps, name, args.namespace, configuration)
+    ]:
         if time.monotonic() > deadline:
             what = f"{', '.join(behind)} did not become ready in {args.timeout_seconds} s"
             raise pulumi.RunError("\n".join([what, *explain(client, args.instance, args.namespace)]))
         time.sleep(_POLL_SECONDS)
 
 
-def _is_rolled_out(apps: api.AppsV1Api, name: str, args: RolloutStatusArgs) -> bool:
+def _is_rolled_out(apps: api.AppsV1Api, name: str, namespace: str, configuration: str) -> bool:
     """Return whether every pod of a Deployment is of this configuration and ready, and no older one is left."""
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
     try:
-        deployment: Any = apps.read_namespaced_deployment(name, args.namespace)
+        deployment: Any = apps.read_namespaced_deployment(name, namespace)
     except (ApiException, HTTPError):
         return False  # the operator has not made it yet, or the API server is away for a moment
     annotations, status = deployment.spec.template.metadata.annotations or {}, deployment.status
     return (
-        annotations.get(ANNOTATION) == args.configuration
+        annotations.get(ANNOTATION) == configuration
         and (status.observed_generation or 0) >= deployment.metadata.generation
         and status.updated_replicas == status.replicas == status.available_replicas == deployment.spec.replicas
     )

@@ -1,6 +1,7 @@
 """Deploys Grafana, which reads all the others."""
 
 from ..elastic.elasticsearch import Elasticsearch
+from ..foundation import credentials
 from ..foundation.area import Urls
 from ..foundation.base import Base
 from ..metrics.area import Metrics
@@ -10,6 +11,7 @@ from .grafana import Datasources, Grafana, GrafanaArgs
 
 def deploy(base: Base, urls: Urls, metrics: Metrics, logs: Elasticsearch, traces: Traces) -> None:
     """Make Grafana with its datasources and dashboards."""
+    secrets = base.secrets
     datasources = Datasources(
         prometheus=metrics.prometheus.url,
         alertmanager=metrics.alertmanager.url,
@@ -23,5 +25,6 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, logs: Elasticsearch, traces
         url=urls["grafana"],
         datasources=datasources,
         backup=base.backup_target,
+        credentials=credentials.annotation(secrets.internal_seed, secrets.web_password, secrets.grafana_admin_password),
     )
     Grafana("grafana", args, base.options(logs))

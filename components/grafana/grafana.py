@@ -1,6 +1,7 @@
 """Grafana: datasources and dashboards as ConfigMaps that its sidecars load, and its Release."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class GrafanaArgs:
         url: where people open it.
         datasources: where the data is.
         backup: where its database is saved to, if anywhere.
+        credentials: the annotation that changes with its passwords.
     """
 
     placement: Placement
@@ -61,6 +63,7 @@ class GrafanaArgs:
     url: pulumi.Input[str]
     datasources: "Datasources"
     backup: BackupTarget | None
+    credentials: Mapping[str, pulumi.Input[str]]
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
         },
         **(_saved(args.backup) if args.backup else {}),
         "envValueFrom": environment,
+        "podAnnotations": args.credentials,
         "extraSecretMounts": [
             {
                 "name": "elasticsearch-certificates",

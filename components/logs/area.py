@@ -4,6 +4,7 @@ from ..elastic import area as elastic
 from ..elastic.eck_operator import ElasticOperator
 from ..elastic.elasticsearch import Elasticsearch
 from ..elastic.users import users_of_logs
+from ..foundation import credentials
 from ..foundation.area import Urls
 from ..foundation.base import Base
 from ..metrics.area import Metrics
@@ -41,6 +42,7 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
                 authentication=settings.exposure.authentication,
                 cluster=settings.cluster.name,
             ),
+            credentials=credentials.annotation(base.secrets.internal_seed, base.secrets.web_password),
         ),
         base.options(elasticsearch, metrics.alertmanager),
     )
@@ -53,6 +55,7 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
             logstash=logstash.beats_address,
             application_namespace=settings.application.namespace,
             transport_seed=transport_seed,
+            credentials=credentials.annotation(base.secrets.internal_seed),
         ),
         base.options(logstash),
     )

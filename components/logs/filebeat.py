@@ -1,5 +1,6 @@
 """Filebeat: on each node, ships the lines of the application's containers to Logstash."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -41,6 +42,7 @@ class FilebeatArgs:
         logstash: host:port of the Beats input.
         application_namespace: whose containers' lines it ships.
         transport_seed: the secret from which its certificate comes, as Logstash's does.
+        credentials: the annotation that changes with it.
     """
 
     placement: Placement
@@ -49,6 +51,7 @@ class FilebeatArgs:
     logstash: str
     application_namespace: str
     transport_seed: pulumi.Input[str]
+    credentials: Mapping[str, pulumi.Input[str]]
 
 
 class Filebeat(pulumi.ComponentResource):
@@ -151,6 +154,7 @@ def _values(args: FilebeatArgs) -> dict[str, Any]:
         "config": render(args.settings, args.logstash, args.application_namespace),
         "daemonSet": {
             "podTemplate": {
+                "metadata": {"annotations": args.credentials},
                 "spec": {
                     "serviceAccountName": _ACCOUNT,
                     "automountServiceAccountToken": True,
@@ -174,7 +178,7 @@ def _values(args: FilebeatArgs) -> dict[str, Any]:
                         *({"name": name, "hostPath": {"path": path}} for name, path in host_paths.items()),
                         {"name": "certificates", "secret": {"secretName": _CERTIFICATE}},
                     ],
-                }
+                },
             }
         },
         "serviceAccount": {"name": _ACCOUNT},

@@ -1,5 +1,6 @@
 """Logstash: takes lines from Filebeat, makes fields of them, writes them to Elasticsearch, and reports the errors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class LogstashArgs:
         elasticsearch: the one that it writes to.
         transport_seed: the secret from which its certificate comes, as Filebeat's does.
         alertmanager: where it reports errors.
+        credentials: the annotation that changes with its passwords, and with the seed.
     """
 
     placement: Placement
@@ -41,6 +43,7 @@ class LogstashArgs:
     elasticsearch: ElasticsearchConnection
     transport_seed: pulumi.Input[str]
     alertmanager: "AlertmanagerConnection"
+    credentials: Mapping[str, pulumi.Input[str]]
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ class Logstash(pulumi.ComponentResource):
                 ],
                 "volumeClaimTemplates": [volume],
                 "podTemplate": {
+                    "metadata": {"annotations": args.credentials},
                     "spec": {
                         "containers": [
                             {
@@ -116,7 +120,7 @@ class Logstash(pulumi.ComponentResource):
                             }
                         ],
                         "volumes": [{"name": "certificates", "secret": {"secretName": _CERTIFICATE}}],
-                    }
+                    },
                 },
             },
             pulumi.ResourceOptions(parent=self, depends_on=[pipelines, certificate]),

@@ -32,12 +32,14 @@ class AlertmanagerArgs:
         settings: its size and its receivers.
         urls: where people open each part, by its name: links in notifications lead there.
         exposure: whether it asks for a password.
+        credentials: the annotation that changes with the password that its reloader sends.
     """
 
     placement: Placement
     settings: AlertmanagerSettings
     urls: Mapping[str, pulumi.Input[str]]
     exposure: ExposureSettings
+    credentials: Mapping[str, pulumi.Input[str]]
 
 
 class Alertmanager(pulumi.ComponentResource):
@@ -92,6 +94,7 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "persistence": {"size": settings.storage, "storageClass": args.placement.storage_class},
         "resources": settings.resources.manifest(),
         "podAntiAffinity": "soft",
+        "podAnnotations": args.credentials,
         "automountServiceAccountToken": False,
         "podSecurityContext": AS_NOBODY,
         "securityContext": RESTRICTED,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..foundation import credentials
 from ..foundation.area import Urls
 from ..foundation.base import Base
 from ..foundation.names import MONITORING
@@ -22,6 +23,8 @@ class Metrics:
 def deploy(base: Base, urls: Urls) -> Metrics:
     """Make the rules, the scrape jobs and Alertmanager, then Prometheus, which needs them."""
     settings = base.settings
+    # The reloaders read it at their start.
+    web_credentials = credentials.annotation(base.secrets.web_password)
     rules = AlertRules(
         "rules",
         AlertRulesArgs(
@@ -44,7 +47,11 @@ def deploy(base: Base, urls: Urls) -> Metrics:
     alertmanager = Alertmanager(
         "alertmanager",
         AlertmanagerArgs(
-            placement=base.monitoring, settings=settings.alertmanager, urls=urls, exposure=settings.exposure
+            placement=base.monitoring,
+            settings=settings.alertmanager,
+            urls=urls,
+            exposure=settings.exposure,
+            credentials=web_credentials,
         ),
         base.options(),
     )
@@ -58,6 +65,7 @@ def deploy(base: Base, urls: Urls) -> Metrics:
             url=urls["prometheus"],
             exposure=settings.exposure,
             backup=base.backup_target,
+            credentials=web_credentials,
         ),
         base.options(rules, jobs, alertmanager),
     )

@@ -45,6 +45,7 @@ class PrometheusArgs:
         url: where people open it; links in alerts lead there.
         exposure: whether it asks for a password.
         backup: where its blocks are saved to, if anywhere.
+        credentials: the annotation that changes with the password that its reloader sends.
     """
 
     placement: Placement
@@ -54,6 +55,7 @@ class PrometheusArgs:
     url: pulumi.Input[str]
     exposure: ExposureSettings
     backup: BackupTarget | None
+    credentials: Mapping[str, pulumi.Input[str]]
 
 
 class Prometheus(pulumi.ComponentResource):
@@ -159,7 +161,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         ],
         "extraVolumeMounts": _MOUNTS,
         "podAntiAffinity": "soft",
-        "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server"},
+        "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server", **args.credentials},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containerSecurityContext": RESTRICTED,
     }

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -111,6 +111,12 @@ class Secrets:
             "random text of 32 characters or more, from which passwords between programs are derived", wrong=_seed
         )
     )
+
+    def known_after(self, urn: pulumi.Output[str]) -> Secrets:
+        """Return the same secrets, which are known once the engine has registered the resource with this URN."""
+        given = {declared.name: getattr(self, declared.name) for declared in fields(self)}
+        after = {name: pulumi.Output.all(value, urn)[0] for name, value in given.items() if value is not None}
+        return replace(self, **after)
 
     def derive(self, purpose: str) -> pulumi.Output[str]:
         """Return a password between programs: it differs by purpose, and is the same in each run.

@@ -6,6 +6,7 @@ from ..elastic import area as elastic
 from ..elastic.eck_operator import ElasticOperator
 from ..elastic.elasticsearch import Elasticsearch
 from ..elastic.users import users_of_traces
+from ..foundation import credentials
 from ..foundation.base import Base
 from .jaeger import Jaeger, JaegerArgs
 
@@ -30,5 +31,6 @@ def deploy(base: Base, operator: ElasticOperator) -> Traces:
         sample_ratio=base.settings.application.open_telemetry.sample_ratio,
         elasticsearch=elasticsearch.connection,
         storage=elasticsearch,
+        credentials=credentials.version(base.secrets.internal_seed),
     )
     return Traces(jaeger=Jaeger("jaeger", args, base.options()), elasticsearch=elasticsearch)

@@ -5,7 +5,6 @@ and lie in this file alone, so that Jaeger v2 can take their place.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +45,7 @@ class JaegerArgs:
         sample_ratio: the share of requests that whoever asks Jaeger how to sample is told to trace.
         elasticsearch: the one that holds the spans.
         storage: that Elasticsearch's component. Jaeger's operator need not wait for it.
+        credentials: a text that changes with Jaeger's password.
     """
 
     placement: Placement
@@ -53,6 +53,7 @@ class JaegerArgs:
     sample_ratio: float
     elasticsearch: ElasticsearchConnection
     storage: pulumi.Resource
+    credentials: pulumi.Input[str]
 
 
 class Jaeger(pulumi.ComponentResource):
@@ -85,7 +86,11 @@ class Jaeger(pulumi.ComponentResource):
             "jaeger",
             pulumi.ResourceOptions(parent=self, depends_on=[args.storage]),
         )
-        jaeger_spec = spec(args.settings, args.sample_ratio, args.elasticsearch)
+        jaeger_spec = _spec(args.settings, args.sample_ratio, args.elasticsearch)
+        # Each change reaches the pods, which read their sampling ratio and their password at their start only.
+        configuration = pulumi.Output.json_dumps([jaeger_spec, args.credentials]).apply(
+            lambda text: hashlib.sha256(text.encode()).hexdigest()[:8]
+        )
         custom_resource = apiextensions.CustomResource(
             NAME,
             api_version="jaegertracing.io/v1",
@@ -100,7 +105,7 @@ class Jaeger(pulumi.ComponentResource):
                     "pulumi.com/waitFor": "jsonpath={.status.phase}=Running",
                 },
             ),
-            spec=jaeger_spec,
+            spec={**jaeger_spec, "annotations": {ANNOTATION: configuration}},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, storage]),
         )
         # The operator says Running as soon as a Deployment has as many ready pods as pods, of which a new one has none
@@ -110,7 +115,7 @@ class Jaeger(pulumi.ComponentResource):
             namespace=args.placement.namespace,
             instance=NAME,
             deployments=[f"{NAME}-collector", f"{NAME}-query"],
-            configuration=jaeger_spec["annotations"][ANNOTATION],
+            configuration=configuration,
             generation=custom_resource.metadata.apply(  # type: ignore[attr-defined]
                 lambda metadata: metadata.get("generation", 0)
             ),
@@ -175,18 +180,11 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
     }
 
 
-def spec(settings: TracesSettings, sample_ratio: float, elasticsearch: ElasticsearchConnection) -> dict[str, Any]:
+def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: ElasticsearchConnection) -> dict[str, Any]:
     """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
 
-    The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own. An annotation of
-    the pods changes with the spec: so each change reaches them, which read their sampling ratio at their start only.
+    The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own.
     """
-    said = _spec(settings, sample_ratio, elasticsearch)
-    configuration = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
-    return {**said, "annotations": {ANNOTATION: configuration}}
-
-
-def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: ElasticsearchConnection) -> dict[str, Any]:
     return {
         "strategy": "production",
         "storage": {

@@ -1,7 +1,5 @@
 """The objects that should be on the cluster: those in Pulumi's state, and those in the manifests of its Releases."""
 
-import base64
-import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from components.foundation import helm_records
+
 Object = dict[str, Any]
 
 # How the engine marks a secret in its state.
 _MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-_HELM = "kubernetes:helm.sh/v3:Release"
 RELEASE = "Release"
 
 
@@ -57,20 +56,22 @@ def objects(state: Mapping[str, Any]) -> Iterator[Expected]:
 
 def releases(state: Mapping[str, Any]) -> list[Release]:
     """Return the Releases in the state."""
-    found = [_reveal(resource["inputs"])[0] for resource in _resources(state) if resource["type"] == _HELM]
+    found = [
+        _reveal(resource["inputs"])[0]
+        for resource in _resources(state)
+        if resource["type"] == helm_records.RELEASE_TYPE
+    ]
     return [Release(inputs["name"], inputs["namespace"]) for inputs in found]
 
 
-def manifest(release: Release, record: str) -> Iterator[Expected]:
+def manifest(release: Release, record: Mapping[str, Any]) -> Iterator[Expected]:
     """Return the objects that a release consists of.
 
     Args:
         release: which.
-        record: what Helm keeps of it, as it lies in its Secret.
+        record: the data of the Secret in which Helm keeps it.
     """
-    # Kubernetes encodes what a Secret holds, and Helm has done so before.
-    text = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(record))))["manifest"]
-    for document in yaml.safe_load_all(text):
+    for document in yaml.safe_load_all(helm_records.manifest(record)):
         for item in document["items"] if document and document["kind"] == "List" else [document]:
             if item:
                 yield Expected(f"Release {release.name}", item, release.namespace, item["kind"] == "Secret")

@@ -9,6 +9,7 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from components.foundation import helm_records
 from operations.troubleshoot.cluster import Cluster, Missing, Unreadable
 
 from .expected import Expected, Object, Release
@@ -35,11 +36,11 @@ class Server(Cluster):
         super().__init__(context, _TIMEOUT)
         self._kinds: dict[str, Mapping[str, _Kind]] = {}
 
-    def record(self, release: Release) -> str | None:
-        """Return what Helm keeps of the revision of a release that is deployed."""
-        selector = f"owner=helm,status=deployed,name={release.name}"
+    def record(self, release: Release) -> Object | None:
+        """Return the data of what Helm keeps of the revision of a release that is deployed."""
+        selector = helm_records.selector([release.name], [helm_records.DEPLOYED])
         found = self.items("secrets", release.namespace, labelSelector=selector)
-        return found[-1]["data"]["release"] if found else None
+        return dict(found[-1]["data"]) if found else None
 
     def path(self, expected: Expected) -> str:
         """Return where an object lies; one that names no namespace is given its own.

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from operations.preview.steps import RELEASE, PreviewError, Step, masked, secret_changes
+from components.foundation.helm_records import RELEASE_TYPE
+from operations.preview.steps import PreviewError, Step, masked, secret_changes
 
 # The second is what it is called in older trees.
 _RUNNERS = (Path("operations") / "offline_run.py", Path("operations") / "program.py")
@@ -86,7 +87,7 @@ def _registered(run: subprocess.Popen[str], name: str, charts: Path) -> Resource
     resources: Resources = {}
     for resource in json.loads(output):
         inputs = resource["inputs"]
-        if resource["type"] == RELEASE:
+        if resource["type"] == RELEASE_TYPE:
             inputs["chart"] = str(charts / Path(inputs["chart"]).name)
         if resource["custom"]:
             resources[resource["urn"]] = resource

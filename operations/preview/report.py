@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from components.foundation.helm_records import RELEASE_TYPE
 from operations.preview.objects import Change, changed
 from operations.preview.releases import Render, changes, headline
-from operations.preview.steps import MASK, RELEASE, Step
+from operations.preview.steps import MASK, Step
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "replaced": "+-", "moved": "+-"}
 _WHAT = {"create": "added", "delete": "removed", "update": "changed", "replace": "replaced", "move": "moved"}
@@ -41,7 +42,7 @@ def preview(stack: str, against: str, steps: Sequence[Step], render: Render) -> 
     """
     releases, others = {}, []
     for step in steps:
-        if step.type == RELEASE:
+        if step.type == RELEASE_TYPE:
             releases[headline(step)] = list(changes(step, render))
             if step.op in ("replace", "move", "delete"):
                 others.append(Change(_WHAT[step.op], step.object))

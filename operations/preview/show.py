@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
+from components.foundation.helm_records import RELEASE_TYPE
 from operations.preview import base, plan, report
 from operations.preview.releases import Renderer
-from operations.preview.steps import RELEASE, PreviewError, Step, paired
+from operations.preview.steps import PreviewError, Step, paired
 
 FAILED = 1
 
@@ -48,7 +49,7 @@ def between(stack: str, ref: str, charts: Path, root: Path, as_json: bool) -> in
 
 def _show(stack: str, against: str, steps: list[Step], renderer: Renderer, as_json: bool, with_others: bool) -> int:
     steps = paired(steps)
-    if releases := [step.object for step in steps if step.type == RELEASE]:
+    if releases := [step.object for step in steps if step.type == RELEASE_TYPE]:
         print(f"Rendering {', '.join(releases)} …", file=sys.stderr, flush=True)
     found = report.preview(stack, against, steps, renderer)
     # A paragraph of its own, as the comment on a pull request takes the last one for the summary.

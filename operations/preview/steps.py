@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from components.foundation.helm_records import RELEASE_TYPE
+
 MASK = "[secret]"
 UNKNOWN = "(known after the update)"
-RELEASE = "kubernetes:helm.sh/v3:Release"
 
 _SECRET = "4dabf18193072939515e22adb298388d"  # the key by which Pulumi marks a secret, and other special values
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what Pulumi writes for a value that only the update knows
@@ -44,12 +45,12 @@ class Step:
     @property
     def is_named(self) -> bool:
         """Return whether the name is the program's own, so that two resources with it are one and the same object."""
-        return self.type == RELEASE or bool((self.inputs.get("metadata") or {}).get("name"))
+        return self.type == RELEASE_TYPE or bool((self.inputs.get("metadata") or {}).get("name"))
 
     @property
     def object(self) -> str:
         """Return what people call the resource: the Kubernetes object, the Helm Release, or type and name."""
-        if self.type == RELEASE:
+        if self.type == RELEASE_TYPE:
             return f"Release {self.inputs.get('namespace')}/{self.inputs.get('name')}"
         name = self.urn.split("::")[-1]
         return object_name(self.inputs, name) or f"{self.type} {name}"

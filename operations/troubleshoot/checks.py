@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from components.foundation import helm_records
 from components.foundation.names import AGENTS, MONITORING, WEB_AUTH
 from components.foundation.web_interfaces import ALERTMANAGER, PROMETHEUS, WebInterface
 from components.settings import Settings
@@ -102,7 +103,7 @@ def _certificates(cluster: Cluster, namespace: str, now: datetime) -> Iterator[F
 
 
 def _releases(cluster: Cluster, namespace: str, settings: Settings, stack: str, now: datetime) -> Iterator[Finding]:
-    records = cluster.metadata("secrets", namespace, labelSelector="owner=helm")
+    records = cluster.metadata("secrets", namespace, labelSelector=helm_records.selector())
     if namespace == MONITORING and not records:
         what, step = "there is no Release: the stack is not up", f"pulumi up --stack {stack}"
         yield Finding(Severity.CRITICAL, f"namespace {namespace}", what, next_step=step)

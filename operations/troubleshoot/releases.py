@@ -1,11 +1,13 @@
 """Helm's Releases, by the labels of its Secrets: what they hold is never read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+
+from components.foundation import helm_records
 
 from .finding import Finding, Object, Severity
 
-_UNDER_WAY = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
+_UNDER_WAY = (*helm_records.UNDER_WAY, helm_records.UNINSTALLING)
 
 
 def releases(
@@ -20,13 +22,10 @@ def releases(
         timeout: the seconds that an install or upgrade may take.
         now: the time.
     """
-    latest: dict[str, Object] = {}
-    for labels in sorted((record["metadata"]["labels"] for record in records), key=lambda one: int(one["version"])):
-        latest[labels["name"]] = labels
-    for name, labels in sorted(latest.items()):
-        status, revision = labels["status"], f"revision {labels['version']}"
-        since = datetime.fromtimestamp(int(labels["modifiedAt"]), UTC) if "modifiedAt" in labels else None
-        if status == "deployed":
+    latest = helm_records.latest(helm_records.Record.of(record["metadata"]["labels"]) for record in records)
+    for name, record in sorted(latest.items()):
+        status, revision, since = record.status, f"revision {record.revision}", record.modified
+        if status == helm_records.DEPLOYED:
             yield Finding(Severity.INFO, "release", f"{name}: {versions.get(name, 'deployed')}, {revision}", since)
         elif status in _UNDER_WAY and since and (now - since).total_seconds() < timeout:
             yield Finding(Severity.INFO, "release", f"{name}: {status}, {revision}: an update is under way", since)

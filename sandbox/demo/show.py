@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from kubernetes import client, config
@@ -17,6 +18,7 @@ from operations import render
 from sandbox import preflight
 from sandbox.build import ensure
 from sandbox.clusters import is_live, is_running
+from sandbox.demo.alone import alone
 from sandbox.demo.application import running as application
 from sandbox.demo.faults import FAULTS
 from sandbox.demo.loopback import Ports
@@ -47,10 +49,15 @@ def demo(sandbox: Sandbox, stack: str, fault: str | None, speed: float) -> int:
         0, or 1 where a notification did not come.
 
     Raises:
-        SandboxError: nothing is up, a port is taken, or a program does not start.
+        SandboxError: nothing is up, another demo runs, a port is taken, or a program does not start.
     """
     if not is_running(sandbox):
         raise SandboxError("there is no sandbox: run make up or make live first")
+    with alone(sandbox) as folder:
+        return _show(sandbox, folder, stack, fault, speed)
+
+
+def _show(sandbox: Sandbox, folder: Path, stack: str, fault: str | None, speed: float) -> int:
     ports = PORTS_BESIDE if is_live(sandbox) else PORTS
     wanted = ports._asdict() | APPLICATION_PORTS._asdict()
     if lacks := [*preflight.check(wanted, need_build=False), *preflight.redis()]:
@@ -58,7 +65,6 @@ def demo(sandbox: Sandbox, stack: str, fault: str | None, speed: float) -> int:
     files, password = configuration(sandbox)
     namespace = read_file(CHECKOUT / f"Pulumi.{stack}.yaml").application.namespace
     ensure(PROGRAMS)
-    folder = sandbox.directory / "demo"
     mangakai = Mangakai(folder / "mangakai", APPLICATION_PORTS, namespace)
     with Watch(files, folder, ports, namespace, password, speed, mangakai) as watch:
         print(

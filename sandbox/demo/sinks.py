@@ -77,6 +77,7 @@ class MailServer:
             auth_required=True,
             auth_require_tls=False,
             auth_exclude_mechanism=NOT_OFFERED,
+            server_hostname="localhost",
         )
         self._controller.start()
 

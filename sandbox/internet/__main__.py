@@ -21,6 +21,7 @@ from sandbox.internet import HTTPS_PORT, SUBMISSION_PORT
 
 AWS = ".amazonaws.com"
 START_SECONDS = 60
+MAIL_SERVER = "smtp.gmail.com"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  within its pod
 Start = Callable[..., Any]
 
@@ -43,6 +44,8 @@ class Relay:
             authenticator=self._authenticate,
             auth_required=True,
             auth_exclude_mechanism=NOT_OFFERED,
+            # Else the name of the pod is looked up at each connection, and nothing else is answered meanwhile.
+            server_hostname=MAIL_SERVER,
             ready_timeout=START_SECONDS,
         ).start()
 

@@ -42,6 +42,12 @@ while True:
     return "canary"
 
 
+def last_number(api: Api) -> int:
+    """Return the number of the line that the application logged last."""
+    log = api.core.read_namespaced_pod_log("canary", NAMESPACE, tail_lines=1)
+    return int(log.split()[-1])
+
+
 def trace() -> str:
     """Return a trace of one span, as OTLP has it in JSON."""
     service = {"attributes": [{"key": "service.name", "value": {"stringValue": "mangakai-live"}}]}

@@ -13,6 +13,7 @@ from sandbox.layout import Sandbox, ports_from
 from sandbox.live import cgroups, machine
 from sandbox.live.layout import Live
 from sandbox.live.node import TUNABLES
+from tests.live.application import start_application
 from tests.sandbox.conftest import Api, Project, copy_project
 
 FIRST_PORT = 28843
@@ -28,6 +29,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def api(project: Project) -> Api:
     """The cluster's API server."""
     return Api(config.new_client_from_config(str(project.sandbox.kubeconfig)))  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="package")
+def application(api: Api) -> str:
+    """A pod in the application's namespace, whose first process logs one line a second."""
+    return start_application(api)
 
 
 def _on_live_cluster(directory: Path) -> Iterator[Project]:

@@ -1,6 +1,7 @@
 """Asks the Elasticsearch of the logs, and Kibana, on a live cluster."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +26,13 @@ def documents(project: Project, api: Api, text: str) -> int:
     """Return how many lines with this text are in the indices of the logs, those restored from a backup too."""
     found = of_logs(project, api, f"_count?q={quote(f'message:{text}')}")
     return int(found.get("count", 0))
+
+
+def numbers(project: Project, api: Api) -> set[int]:
+    """Return the numbers of the application's lines that are in the indices of the logs (at most 10 000 of them)."""
+    found = of_logs(project, api, f"_search?size=10000&_source=message&q={quote('message:canary')}")
+    messages = [one["_source"]["message"] for one in found.get("hits", {}).get("hits", [])]
+    return {int(number) for message in messages for number in re.findall(r"canary (\d+)", message)}
 
 
 def of_logs(project: Project, api: Api, path: str) -> Any:

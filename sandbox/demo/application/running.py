@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -53,7 +54,7 @@ class Application:
             **(environment or {}),
         }
         folder.mkdir(parents=True, exist_ok=True)
-        # Through a folder of its own, so that who looks for its processes finds them.
+        # Its programs are started through this folder, so that who looks for its processes finds them.
         (folder / "venv").symlink_to(Path(sys.prefix))
 
     def __enter__(self) -> Self:
@@ -75,8 +76,11 @@ class Application:
         """
         if lacks := preflight.redis():
             raise SandboxError(lacks[0])
+        program = self._folder / "redis-server"
+        program.unlink(missing_ok=True)
+        program.symlink_to(str(shutil.which("redis-server")))
         own = ["--port", str(self.ports.redis), "--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD]
-        self._start("redis", ["redis-server", *own], self.ports.redis)
+        self._start("redis", [str(program), *own], self.ports.redis)
 
     def start_backend(self, workers: int = 1) -> None:
         """Start the backend with so many processes, all of which answer then.

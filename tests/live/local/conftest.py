@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from tests.live.application import send_trace, start_application
+from tests.live.application import send_trace
 from tests.live.asking import bring_up
-from tests.live.cluster import api, project
-from tests.sandbox.conftest import Api, Project
+from tests.live.cluster import api, application, project
+from tests.sandbox.conftest import Project
 
-__all__ = ["api", "project"]
+__all__ = ["api", "application", "project"]
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -17,12 +17,6 @@ def local(project: Project) -> None:
     """The stack is up for all tests of this folder; it goes with the cluster."""
     project.prepare("local")
     bring_up(project, "local")
-
-
-@pytest.fixture(scope="package")
-def application(api: Api) -> str:
-    """A pod in the application's namespace, whose first process logs one line a second."""
-    return start_application(api)
 
 
 @pytest.fixture(scope="package")

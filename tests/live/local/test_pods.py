@@ -8,7 +8,7 @@ import pytest
 
 from tests.live import checks
 from tests.live.application import TRACE
-from tests.live.asking import ask, bring_up, execute, is_ready, pods, query, until, unwell
+from tests.live.asking import ask, bring_up, execute, pods, query, until, unwell
 from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS
 from tests.live.elastic import documents
 from tests.sandbox.conftest import Api, Project
@@ -95,7 +95,7 @@ def test_every_pod_ends_when_it_is_told_to_and_comes_back_with_its_data(project:
     }
     assert late == {}
 
-    until(lambda: len(running(api)) == len(took) and all(is_ready(pod) for pod in pods(api)), 300, "every pod again")
+    until(lambda: len(running(api)) == len(took) and checks.all_are_ready(api), 300, "every pod again")
     assert query(PROMETHEUS, before)[0]["value"][1] == scraped
     assert "kept" in ask(f"{ALERTMANAGER}/api/v2/silences").text
     assert documents(project, api, f"({first_lines})") == 10

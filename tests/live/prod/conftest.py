@@ -3,10 +3,10 @@
 import pytest
 
 from tests.live.asking import bring_up
-from tests.live.cluster import api, project
+from tests.live.cluster import api, application, project
 from tests.sandbox.conftest import Project
 
-__all__ = ["api", "project"]
+__all__ = ["api", "application", "project"]
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -108,7 +108,7 @@ def test_the_objects_of_the_state_are_those_that_are_managed() -> None:
 def test_the_objects_of_a_release_are_in_its_record() -> None:
     text = "---\nkind: Secret\nmetadata: {name: a}\n---\n# nothing\n---\nkind: List\nitems:\n- {kind: Service}\n"
     packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps({"manifest": text}).encode()))).decode()
-    objects = list(made.manifest(Release("prometheus", "monitoring"), packed))
+    objects = list(made.manifest(Release("prometheus", "monitoring"), {"release": packed}))
     assert [(one.owner, one.manifest["kind"], one.namespace, one.secret) for one in objects] == [
         ("Release prometheus", "Secret", "monitoring", True),
         ("Release prometheus", "Service", "monitoring", False),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from operations import github_report
-from tests.github import COMMENTS, PULL_REQUEST, REPOSITORY, TOKEN, GitHub
+from tests.github import COMMENTS, PULL_REQUEST, GitHub
 from tests.serving import serving
 
 RUN = "https://github.com/mangakai/monitoring/actions/runs/1"
@@ -16,9 +16,7 @@ RUN = "https://github.com/mangakai/monitoring/actions/runs/1"
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     server = GitHub()
-    monkeypatch.setenv("GITHUB_API_URL", server.address)
-    monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
-    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    server.tell(monkeypatch)
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_RUN_ID", "1")
     with serving(server):

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from components.foundation.helm_records import RELEASE_TYPE
 from operations.helm import HelmError
 from operations.preview import base, plan, report
-from operations.preview.steps import MASK, RELEASE, PreviewError, Step, masked, paired, secret_changes
+from operations.preview.steps import MASK, PreviewError, Step, masked, paired, secret_changes
 from tests.unit.operations.manifests import MARK, SECRET, URN, with_, workload
 
 
@@ -52,7 +53,7 @@ def test_what_is_not_known_yet_is_no_deletion() -> None:
     kinds = {"values.url": "delete", 'values["a.b"].url': "delete", "values.budget": "delete", "values.new.url": "add"}
     update = {
         **event("update", "one", old, new),
-        "urn": f"{URN}${RELEASE}::one",
+        "urn": f"{URN}${RELEASE_TYPE}::one",
         "detailedDiff": {path: {"diffKind": kind} for path, kind in kinds.items()},
     }
     (alone,) = plan.steps_of(copy.deepcopy([update]))
@@ -151,7 +152,7 @@ def test_what_the_provider_replaces(old: dict[str, Any], path: str, op: str) -> 
 
 
 def release_step(op: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> Step:
-    return Step(op, f"{URN}${RELEASE}::one", old, new)
+    return Step(op, f"{URN}${RELEASE_TYPE}::one", old, new)
 
 
 RELEASE_INPUTS = {"chart": ".charts/one-1.0.0.tgz", "name": "one", "namespace": "monitoring", "values": {}}

@@ -94,12 +94,12 @@ def args(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RolloutSta
 def test_what_is_not_rolled_out_is_told_with_its_reasons(args: RolloutStatusArgs, found: Any) -> None:
     DEPLOYMENTS["collector"] = found
     with pytest.raises(pulumi.RunError, match=r"collector did not become ready in 1 s\n.*no pod was created"):
-        rollout_status._wait(args)
+        rollout_status._wait(args, "new")
 
 
 def test_what_is_rolled_out_is_waited_for_no_longer(args: RolloutStatusArgs) -> None:
     DEPLOYMENTS["collector"] = deployment("new", 2, 2, 2, 2, 2)
-    rollout_status._wait(args)
+    rollout_status._wait(args, "new")
 
 
 def test_meanwhile_the_program_goes_on(args: RolloutStatusArgs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,8 @@ def test_meanwhile_the_program_goes_on(args: RolloutStatusArgs, monkeypatch: pyt
     rollout_status.RolloutStatus("x", args)
 
     async def ticks() -> int:
-        waiting = hooks[0](None)
+        inputs = {"configuration": "new", "generation": 2}
+        waiting = hooks[0](pulumi.ResourceHookArgs("urn", "id", "x", "type", inputs))
         assert inspect.isawaitable(waiting)
         task = asyncio.ensure_future(waiting)
         count = 0
