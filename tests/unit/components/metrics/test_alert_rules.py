@@ -1,5 +1,6 @@
 """What a stack may change about the alerts, what it may not, and what the rules are then."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from components.metrics import alert_rules
 from components.metrics.rule_files import RULES, THRESHOLD, Rule, steps, threshold
+from components.metrics.scrape_jobs import SCRAPE
 from components.settings.alerts import AlertsSettings
 from components.settings.errors import explain
 
@@ -114,6 +116,16 @@ def test_a_failed_scrape_begins_no_alert_anew_and_ends_none() -> None:
             assert rule["keep_firing_for"] == "5m", rule["alert"]
             found += 1
     assert found > 20
+
+
+def test_a_job_without_targets_is_told_by_one_rule_or_another() -> None:
+    """TargetsMissing asks Prometheus for the jobs that it has; what it leaves out has an alert about its absence."""
+    (missing,) = steps()["TargetsMissing"].values()
+    (left_out,) = re.findall(r'scrape_job!~"([^"]+)"', missing["expr"])
+    rules = [rule for by_severity in steps().values() for rule in by_severity.values()]
+    absent = {job for rule in rules for job in re.findall(r'absent\(\w+\{job="([\w-]+)"\}\)', rule["expr"])}
+    assert set(left_out.split("|")) == absent
+    assert absent <= {path.stem for path in SCRAPE.glob("*.yml")}
 
 
 @pytest.mark.parametrize(
