@@ -39,6 +39,10 @@ UNNOTICED = {
         'HighCPUUsage, warning: container!="" dropped',
         'HighMemoryUsage, warning: container!="" dropped',
     ],
+    "all queues count, unless a stack names those of its generation": [
+        'LowMangaDemand, warning: queue=~".+" dropped',
+        'LowMangaGenerationRate, warning: queue=~".+" dropped',
+    ],
     "where `unless` has found no success, all that is counted are errors": [
         'JaegerReadsFailing, warning: result="err" dropped',
     ],

@@ -13,8 +13,10 @@ from components.metrics import alert_rules
 from components.metrics.rule_files import RULES, THRESHOLD, Rule, steps, threshold
 from components.metrics.scrape_jobs import SCRAPE
 from components.settings.alerts import AlertsSettings
+from components.settings.application import ApplicationSettings
 from components.settings.errors import explain
 
+APPLICATION = ApplicationSettings(namespace="manga-test")
 COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
 # None, one, and the least numbers of events that make a share of them worth an alert.
 NO_THRESHOLDS = {0.0, 1.0, 3.0, 10.0}
@@ -51,7 +53,7 @@ def value(expression: Any) -> float | None:
 
 def rendered(rules: dict[str, object], **settings: str) -> dict[tuple[str, str], Rule]:
     """Return the rules of a stack by alert and severity."""
-    files = alert_rules.render(AlertsSettings.model_validate({"rules": rules, **settings}), "manga-test")
+    files = alert_rules.render(AlertsSettings.model_validate({"rules": rules, **settings}), APPLICATION)
     parsed = [yaml.safe_load(text) for text in files.values()]
     all_rules = [rule for file in parsed for group in file["groups"] for rule in group["rules"]]
     return {(rule["alert"], rule["labels"]["severity"]): rule for rule in all_rules}
@@ -69,7 +71,7 @@ def test_without_changes_the_rules_are_those_of_the_files() -> None:
         for name in (path.name for path in RULES.glob("*.yml"))
     }
     assert {
-        name: yaml.safe_load(text) for name, text in alert_rules.render(AlertsSettings(), "manga-test").items()
+        name: yaml.safe_load(text) for name, text in alert_rules.render(AlertsSettings(), APPLICATION).items()
     } == written
 
 
@@ -77,7 +79,7 @@ def test_no_file_names_an_environment() -> None:
     for path in RULES.glob("*.yml"):
         expressions = [rule["expr"] for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
         assert not [expr for expr in expressions if "mangakai-prod" in expr or "staging" in expr], path.name
-    texts = alert_rules.render(AlertsSettings(), "manga-test").values()
+    texts = alert_rules.render(AlertsSettings(), APPLICATION).values()
     assert not [text for text in texts if "$application" in text]
     assert any('namespace="manga-test"' in text for text in texts)
 
