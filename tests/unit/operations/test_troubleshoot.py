@@ -392,7 +392,7 @@ def test_what_prometheus_says_becomes_findings() -> None:
     (down,) = monitoring.exporter("PostgreSQL", [{"metric": {}, "value": [0, "0"]}])
     assert (down.severity, down.runbook) == (Severity.CRITICAL, "postgresql-down")
     (absent,) = monitoring.exporter("Redis", [])
-    assert absent.severity is Severity.WARNING
+    assert (absent.severity, absent.runbook) == (Severity.WARNING, "redis-unwatched")
     assert list(monitoring.exporter("Redis", [{"metric": {}, "value": [0, "1"]}])) == []
 
 
