@@ -277,7 +277,7 @@ def test_the_jaeger_operator_has_its_certificate_before_it_starts(runs: dict[str
 def test_what_the_api_server_changes_in_no_object_that_is_there_is_made_anew(runs: dict[str, Run]) -> None:
     for service in runs["prod"].of_type(SERVICE):
         if service.name.endswith("-external"):
-            assert service.replace_on_changes == ("spec.loadBalancerClass",)
+            assert service.replace_on_changes == ("spec.type", "spec.loadBalancerClass")
     (storage_class,) = runs["prod"].of_type("kubernetes:storage.k8s.io/v1:StorageClass")
     assert set(storage_class.replace_on_changes) == {"reclaimPolicy", "parameters"}
 
