@@ -70,7 +70,7 @@ bench: .venv/runtime ## measure how long the engine takes with this program, on 
 docs: .venv/runtime ## write the parts of docs/ that are generated
 	@$(IN_VENV) development.docs
 
-check: .venv/development ## format, lint, types, generated documents, shell and Makefile
+check: .venv/development ## format, lint, types, packages, documents and links, workflows, Renovate, shell and Makefile
 	@$(IN_VENV) development.check
 
 test: .venv/development ## the tests, building and starting what they need
