@@ -289,6 +289,20 @@ def test_elastics_health_has_a_severity(health: str, severity: Severity) -> None
         assert found.since == NOW - timedelta(minutes=5)
 
 
+def test_what_elastics_operator_refuses_is_told_in_its_words_whatever_the_health() -> None:
+    said = "decreasing storage size is not supported"
+    condition = {"type": "ReconciliationComplete", "status": "False", "lastTransitionTime": ago(minutes=5)}
+    item = thing("mangakai-logs", status={"health": "green", "conditions": [condition | {"message": said}]})
+    refused, green = operators.elastic("elasticsearch", [item])
+    assert (refused.severity, refused.since, green.severity) == (
+        Severity.WARNING,
+        NOW - timedelta(minutes=5),
+        Severity.INFO,
+    )
+    assert refused.what.endswith(said)
+    assert "set back what it refuses" in refused.next_step
+
+
 def test_a_jaeger_that_its_operator_could_not_make_is_told() -> None:
     (found,) = operators.jaeger([thing("jaeger", status={"phase": "Failed"})])
     assert (found.severity, found.what) == (Severity.CRITICAL, "is Failed")
