@@ -11,6 +11,7 @@ SPEED ?= 6
 PART ?=
 SNAPSHOT ?= latest
 OVERWRITE ?=
+LOCKED ?=
 BUCKET ?=
 PYTHON ?= python3
 IN_VENV := .venv/bin/python -m
@@ -61,8 +62,8 @@ backup: .venv/runtime ## save everything now, beside what is saved on schedule [
 restore: .venv/runtime ## bring a part back from its backup; without PART, list them [STACK=local] [PART=] [SNAPSHOT=latest] [OVERWRITE=1] [BUCKET=another]
 	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.backups.restore --stack $(STACK) --snapshot $(SNAPSHOT) $(if $(PART),--part $(PART)) $(if $(OVERWRITE),--overwrite) $(if $(BUCKET),--bucket $(BUCKET))
 
-charts: .venv/runtime ## download the chart archives into .charts/, digests checked
-	@$(IN_VENV) operations.download_charts
+charts: .venv/runtime ## download the chart archives into .charts/, digests checked [LOCKED=1: none without a committed one]
+	@$(IN_VENV) operations.download_charts $(if $(LOCKED),--locked)
 
 charts-check: .venv/runtime ## prove our chart values and stand-ins against official archives [CHARTS=.charts]
 	@$(IN_VENV) development.charts_check $(if $(CHARTS),--charts $(CHARTS))
@@ -73,7 +74,7 @@ bench: .venv/runtime ## measure how long the engine takes with this program, on 
 docs: .venv/runtime ## write the parts of docs/ that are generated
 	@$(IN_VENV) development.docs
 
-check: .venv/development ## format, lint, types, generated documents, shell and Makefile
+check: .venv/development ## format, lint, types, packages, documents and links, workflows, Renovate, shell and Makefile
 	@$(IN_VENV) development.check
 
 test: .venv/development ## the tests, building and starting what they need

@@ -1,4 +1,4 @@
-"""Format, lint, strict types, generated documents, shell and Makefile lint: `make check`.
+"""Format, lint, strict types, imports, documents and their links, workflows, Renovate, shell, Makefile: `make check`.
 
 Prints each tool's verdict, and what is wrong.
 """
@@ -12,26 +12,43 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def checks() -> dict[str, list[str]]:
-    """Return the command of each check, by name."""
+def checks(root: Path = ROOT) -> dict[str, list[str]]:
+    """Return the command of each check of the checkout in `root`, by name; they are run there."""
     python = [sys.executable, "-m"]
-    makefile = ROOT / "Makefile"
+    programs = Path(sys.executable).parent
+    # Its schemas lie in the package: nothing is fetched.
+    by_schema = [str(programs / "check-jsonschema"), "--builtin-schema"]
+    github = root / ".github"
+    makefile = root / "Makefile"
     targets = re.findall(r"^([a-z-]+):.*## ", makefile.read_text(), flags=re.MULTILINE)
     return {
         "format": [*python, "ruff", "format", "--check", "."],
         "lint": [*python, "ruff", "check", "."],
         "types": [*python, "mypy"],
-        "imports": [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        "imports": [str(programs / "lint-imports"), "--no-cache"],
+        "packages": [str(programs / "deptry"), "--no-ansi", "."],
+        "instrumentation": [
+            str(programs / "deptry"),
+            "--no-ansi",
+            "instrumentation",
+            "--config",
+            "instrumentation/pyproject.toml",
+        ],
         "docs": [*python, "development.docs", "--check"],
-        "shell": [str(Path(sys.executable).parent / "shellcheck"), *map(str, _shell_scripts())],
+        "links": [*python, "development.links"],
+        "audit": [str(programs / "zizmor"), "--offline", "--no-progress", ".github"],
+        "workflows": [*by_schema, "vendor.github-workflows", *map(str, sorted(github.glob("workflows/*.yml")))],
+        "actions": [*by_schema, "vendor.github-actions", *map(str, sorted(github.glob("actions/*/action.yml")))],
+        "renovate": [*by_schema, "vendor.renovate", "renovate.json"],
+        "shell": [str(programs / "shellcheck"), *map(str, _shell_scripts(root))],
         # Each verb's recipe is expanded, not run: an undefined variable or a missing prerequisite is an error.
         "makefile": ["make", "--warn-undefined-variables", "--dry-run", "--no-print-directory", *targets],
     }
 
 
-def _shell_scripts() -> list[Path]:
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    files = [ROOT / name for name in tracked.split("\0") if name]
+def _shell_scripts(root: Path) -> list[Path]:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    files = [root / name for name in tracked.split("\0") if name]
     return [
         file
         for file in files
@@ -47,7 +64,7 @@ def main() -> int:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         wrong = done.returncode != 0 or (name == "makefile" and "warning:" in done.stderr)
         failed |= wrong
-        print(f"{name:9} {'WRONG' if wrong else 'ok'}", flush=True)
+        print(f"{name:15} {'WRONG' if wrong else 'ok'}", flush=True)
         if wrong:
             print(done.stderr if name == "makefile" else done.stdout + done.stderr, flush=True)
     return int(failed)

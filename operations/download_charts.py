@@ -1,7 +1,8 @@
 """Download every pinned chart from its repository: `make charts`.
 
 The digest of an archive is recorded in components/foundation/charts.lock.json by its first download, and checked from
-then on. An archive that is there and right is not fetched again.
+then on. An archive that is there and right is not fetched again. With --locked nothing is recorded: an archive whose
+digest is not in the file is an error, and is not fetched.
 
 Exit statuses: 0 all archives are there, 1 at least one is not, 2 wrong usage, 130 interrupted.
 """
@@ -42,7 +43,7 @@ class Archive:
 
 
 def download(
-    pins: Mapping[str, Chart], directory: Path, lock: Path, tell: Callable[[str], None]
+    pins: Mapping[str, Chart], directory: Path, lock: Path, tell: Callable[[str], None], locked: bool = False
 ) -> tuple[list[Archive], list[str]]:
     """Bring the archives of all pins into `directory`, and record the digests of those fetched for the first time.
 
@@ -51,6 +52,7 @@ def download(
         directory: where the archives go; made if it is not there.
         lock: the JSON file with the digests, by file name.
         tell: called with a line for each chart.
+        locked: whether an archive without a digest in `lock` is refused.
 
     Returns:
         The archives that are there, and one line for each that is not.
@@ -64,6 +66,8 @@ def download(
     for number, (chart, pin) in enumerate(pins.items(), start=1):
         file = files[chart]
         try:
+            if locked and file.name not in digests:
+                raise ChartError(f"{LOCK.name} has no digest of it. Run make charts and commit {LOCK.name}")
             fetched = _bring(file, chart, pin, digests, indexes)
         except ChartError as error:
             problems.append(f"{file.name}: {error}")
@@ -147,10 +151,13 @@ def main() -> int:
         prog="make charts", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--directory", type=Path, default=Path(".charts"), help="where they go (default: .charts)")
+    parser.add_argument("--locked", action="store_true", help="refuse an archive whose digest is not committed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
     try:
-        archives, problems = download(PINS, arguments.directory, LOCK, lambda line: print(line, file=sys.stderr))
+        archives, problems = download(
+            PINS, arguments.directory, LOCK, lambda line: print(line, file=sys.stderr), arguments.locked
+        )
     except KeyboardInterrupt:
         print("Interrupted. Run the same again: what is fetched already is kept.", file=sys.stderr)
         return 130

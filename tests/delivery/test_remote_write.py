@@ -1,19 +1,13 @@
 """Metrics that reach a long-term store: a real Prometheus sends as its pods are told to, another one is the store."""
 
-import base64
 import contextlib
-import http.client
 import itertools
-import json
 import re
-import subprocess
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -27,10 +21,10 @@ from components.settings.metrics import RemoteWriteSettings
 from sandbox.build import ensure
 from sandbox.demo.watch import Watch
 from sandbox.program_pins import PROMETHEUS, PROMTOOL
+from tests.delivery.own_prometheus import PASSWORD, Process
 from tests.rules.rendered import check
 
 SENDER, STORE, SIGNING, SINK = range(29300, 29304)
-PASSWORD = "canary-store-51d0"
 CLUSTER = ClusterSettings(name="mangakai-test", region="ap-southeast-1", context="x", server="https://x")
 WORKSPACE = "https://aps-workspaces.eu-west-2.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
 BASIC = RemoteWriteSettings.model_validate(
@@ -41,54 +35,6 @@ BY_ROLE = RemoteWriteSettings.model_validate(
     {"url": WORKSPACE, "roleArn": "arn:aws:iam::444455556666:role/writer", "keep": "up|http_(?:a|b)[a-z]*"}
 )
 BEHIND, FAILING = (steps()[f"PrometheusRemoteWrite{alert}"]["warning"] for alert in ("Behind", "Failing"))
-
-
-class Process:
-    """A Prometheus on 127.0.0.1 in a folder of its own, which has its configuration."""
-
-    def __init__(self, folder: Path, port: int, *flags: str) -> None:
-        self.log = folder / "log"
-        self._port = port
-        self._folder = folder
-        self._flags = flags
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, **environment: str) -> None:
-        command = [
-            str(PROMETHEUS.path), f"--config.file={self._folder}/prometheus.yml",
-            f"--storage.tsdb.path={self._folder}/data", f"--web.listen-address=127.0.0.1:{self._port}", *self._flags,
-        ]  # fmt: skip
-        # No file of the user's, and nobody asked who is not on this machine: AWS' client would look for a role.
-        own = {"POD_NAME": "prometheus-0", "HOME": str(self._folder), "AWS_EC2_METADATA_DISABLED": "true"}
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=own | environment, stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait(timeout=10)
-
-    def ended(self, seconds: float) -> int:
-        assert self._process
-        return self._process.wait(timeout=seconds)
-
-    def query(self, text: str) -> list[dict[str, Any]]:
-        """Return what it answers, and nothing as long as it does not."""
-        login = base64.b64encode(f"{WEB_USER}:{PASSWORD}".encode()).decode()
-        path = f"/api/v1/query?{urllib.parse.urlencode({'query': text})}"
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", path, headers={"Authorization": f"Basic {login}"})
-            answer = connection.getresponse()
-            return list(json.load(answer)["data"]["result"]) if answer.status == 200 else []
-        return []
-
-    def compared(self, rule: dict[str, Any]) -> float:
-        """Return what an alert compares with its threshold, NaN where it has nothing to compare."""
-        expression, _, _ = rule["expr"].partition(f" > {threshold(rule):g} # threshold")
-        assert expression != rule["expr"]
-        found = self.query(expression)
-        return float(found[0]["value"][1]) if found else float("nan")
 
 
 def write(folder: Path, store: RemoteWriteSettings, port: int) -> None:

@@ -1,4 +1,4 @@
-"""The workflows from end to end: deployed, a pull request previewed, drift told; each stack on a cluster of its own."""
+"""The workflows of main from end to end: deployed, drift told; each stack on a cluster of its own."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,15 +13,14 @@ from sandbox.environment import install
 from sandbox.layout import Sandbox, ports_from
 from sandbox.program_pins import ACT, Group, of_groups
 from sandbox.stacks import prepare
-from tests.github import COMMENTS, GitHub
-from tests.sandbox.actions import Actions
+from tests.github import GitHub
 from tests.sandbox.conftest import CANARIES, FIRST_PORT, copy_project
+from tests.sandbox.deployment import Deployment
 from tests.serving import serving
 
 pytestmark = pytest.mark.long
 
 STACKS = ["staging", "prod"]
-RULES = "rules/application.yml"
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +53,14 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, San
 
 
 @pytest.fixture(scope="module")
-def actions(clusters: dict[str, Sandbox], github: GitHub, tmp_path_factory: pytest.TempPathFactory) -> Actions:
+def actions(clusters: dict[str, Sandbox], github: GitHub, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     directory = tmp_path_factory.mktemp("actions")
     copy_project(directory / "project")
     stand_ins.pack(directory / "charts")
-    return Actions(directory / "project", directory / "stand-ins", clusters, directory / "charts", github)
+    return Deployment(directory / "project", directory / "stand-ins", clusters, directory / "charts", github)
 
 
-def test_main_goes_to_staging_and_then_to_production(actions: Actions) -> None:
+def test_main_goes_to_staging_and_then_to_production(actions: Deployment) -> None:
     run = actions.run("push")
     assert run.succeeded
     assert run.jobs() == ["tests", "staging", "preview-prod", "prod"]
@@ -77,55 +76,13 @@ def test_main_goes_to_staging_and_then_to_production(actions: Actions) -> None:
     assert not any(secret in run.said for secret in CANARIES.values())
 
 
-@pytest.fixture
-def changed(actions: Actions) -> Iterator[None]:
-    """The change of a branch: another threshold."""
-    file = actions.folder / RULES
-    text = file.read_text()
-    assert "> 0.05 # threshold" in text
-    file.write_text(text.replace("> 0.05 # threshold", "> 0.06 # threshold", 1))
-    yield
-    file.write_text(text)
-    actions.configure()
-
-
-@pytest.mark.usefixtures("changed")
-def test_a_pull_request_has_one_comment_on_both_stacks(actions: Actions, github: GitHub) -> None:
-    actions.configure(logs={"retentionDays": 3})
-    run = actions.run("pull_request")
-    assert run.succeeded, "that a Job is replaced is for the reviewer to judge"
-    assert actions.roles() == ["preview: the-role-that-reads"] * 2
-    (comment,) = github.items[COMMENTS]
-    for stack in STACKS:
-        head = f"### {stack}\n\n```diff\nStack {stack}, against what is deployed: "
-        assert f"{head}1 changed, 1 replaced.\n  Replaced: Job monitoring/log-index-" in comment["body"]
-    assert comment["body"].count("> 0.06 # threshold") == 2
-    assert not any(secret in run.said + comment["body"] for secret in CANARIES.values())
-
-    # The next push of the branch breaks it: the same comment says how.
-    actions.configure(prometheus={"replica": 2})
-    assert not actions.run("pull_request").succeeded
-    (comment,) = github.items[COMMENTS]
-    assert comment["body"].count("prometheus.replica: unknown key") >= 2
-    assert "0.06" not in comment["body"]
-
-
-@pytest.mark.usefixtures("changed")
-def test_a_fork_is_tested_and_gets_no_role(actions: Actions, github: GitHub) -> None:
-    before = [dict(comment) for comment in github.items[COMMENTS]]
-    actions.roles()
-    run = actions.run("pull_request", owner="somebody")
-    assert (run.succeeded, run.jobs(), actions.roles()) == (True, ["tests"], [])
-    assert github.items[COMMENTS] == before
-
-
 def drifts(github: GitHub) -> list[dict[str, Any]]:
     """Return the issues about drift: there are others, on what ends soon."""
     return [one for one in github.items["/issues"] if one["title"].startswith("Drift: ")]
 
 
 def test_drift_opens_an_issue_and_its_end_closes_it(
-    actions: Actions, github: GitHub, clusters: dict[str, Sandbox]
+    actions: Deployment, github: GitHub, clusters: dict[str, Sandbox]
 ) -> None:
     connection: client.ApiClient = config.new_client_from_config(str(clusters["prod"].kubeconfig))  # type: ignore[no-untyped-call]
     core, apps = client.CoreV1Api(connection), client.AppsV1Api(connection)

@@ -107,6 +107,27 @@ def test_a_first_download_must_be_what_the_index_says(pins: dict[str, Chart], pu
     assert "grafana-12.11.1.tgz" not in json.loads((tmp_path / "lock.json").read_text())
 
 
+def test_what_no_digest_is_committed_of_is_refused_where_a_stack_is_touched(
+    pins: dict[str, Chart], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, lock = tmp_path / "charts", tmp_path / "lock.json"
+    download_charts.download(pins, directory, lock, say_nothing)
+    digests = json.loads(lock.read_text())
+    monkeypatch.setattr(download_charts, "PINS", pins)
+    monkeypatch.setattr(download_charts, "LOCK", lock)
+    monkeypatch.setattr("sys.argv", ["charts", "--directory", str(directory), "--locked"])
+    assert download_charts.main() == 0
+
+    # Also where the archive of a run before lies there: nobody vouches for it.
+    del digests["grafana-12.11.1.tgz"]
+    lock.write_text(json.dumps(digests))
+    assert download_charts.main() == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "charts: grafana-12.11.1.tgz: lock.json has no digest of it. Run make charts and commit lock.json"
+    )
+    assert json.loads(lock.read_text()) == digests
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

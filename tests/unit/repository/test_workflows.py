@@ -18,17 +18,18 @@ PULL_REQUEST = ".github/workflows/pull-request.yml"
 DRIFT = ".github/workflows/drift.yml"
 TEST = ".github/workflows/test.yml"
 STACK = ".github/actions/stack/action.yml"
+CHARTS = ".github/actions/charts/action.yml"
 
 
 def test_nothing_is_wrong() -> None:
-    assert {DEPLOY, PULL_REQUEST, DRIFT, TEST, STACK} == FILES.keys()
+    assert {DEPLOY, PULL_REQUEST, DRIFT, TEST, STACK, CHARTS} == FILES.keys()
     assert workflows.problems(FILES) == []
 
 
 @pytest.mark.parametrize(
     ("file", "text", "instead", "said"),
     [
-        (STACK, r"a309ff8b\w+ # v6.2.0", "v6", "not pinned by a commit"),
+        (CHARTS, r"a309ff8b\w+ # v6.2.0", "v6", "not pinned by a commit"),
         (TEST, r" # v6.0.2", "", "not pinned by a commit"),
         (DRIFT, r"permissions:\n  contents: read", "permissions: write-all", "not those of reading alone"),
         (TEST, r"    permissions:\n      contents: read\n", "", "no permissions of its own"),
@@ -42,7 +43,32 @@ def test_nothing_is_wrong() -> None:
             "pull_request_target\n",
             "gives a fork's branch our rights",
         ),
-        (PULL_REQUEST, r"    if: github.event.*\n", "", "a fork's branch would get here"),
+        (PULL_REQUEST, r"STACK: .*\n", "KEY: ${{ secrets.KEY }}\n", "secrets for a pull request's own code"),
+        (PULL_REQUEST, r"STACK: .*\n", "ROLE: ${{ vars.ROLE }}\n", "vars. for a pull request's own code"),
+        (
+            PULL_REQUEST,
+            r"    strategy:",
+            "    environment: prod\n    strategy:",
+            "'environment' for a pull request's own",
+        ),
+        (PULL_REQUEST, r"test.yml", "test.yml\n    secrets: inherit", "secrets for a pull request's own code"),
+        (
+            PULL_REQUEST,
+            r"actions/charts",
+            "actions/stack\n        with: {stack: '${{ matrix.stack }}'}",
+            "role-to-assume for a pull request's own code",
+        ),
+        (PULL_REQUEST, r" +ref: .*\n", "", "a token that writes for a pull request's own code"),
+        (
+            TEST,
+            r"make check",
+            "make check TOKEN=$TOKEN\n        env: {TOKEN: '${{ secrets.TOKEN }}'}",
+            "secrets for a pull",
+        ),
+        (TEST, r"contents: read\n    steps", "id-token: write\n    steps", "id-token for a pull request's own code"),
+        (CHARTS, r"path: .charts", "path: ${{ vars.CHARTS }}", "vars. for a pull request's own code"),
+        (DEPLOY, r"    environment: preview\n", "", "without an environment"),
+        (DRIFT, r"    environment: preview\n", "", "without an environment"),
         (DEPLOY, r"group: stack-prod", "group: stack", "is not its stack's"),
         (DRIFT, r"group: drift-\$\{\{ matrix.stack \}\}", "group: drift", "is not its stack's"),
         (DRIFT, r"group: drift-", "group: stack-", "those of updates, and of nothing else"),
@@ -70,7 +96,7 @@ def test_every_stack_is_previewed_and_watched() -> None:
     for file, name in ((PULL_REQUEST, "preview"), (DRIFT, "drift")):
         assert sorted(job(file, name)["strategy"]["matrix"]["stack"]) == STACKS
     (comment,) = [step["run"] for step in job(PULL_REQUEST, "comment")["steps"] if "run" in step]
-    assert sorted(re.findall(r"(\w+)\.txt", comment)) == STACKS
+    assert sorted(re.findall(r"previews/(\w+)\.txt", comment)) == STACKS
 
 
 def test_production_is_approved_and_previewed_again_just_before() -> None:
@@ -81,6 +107,12 @@ def test_production_is_approved_and_previewed_again_just_before() -> None:
     preview, update = [step["run"] for step in production["steps"] if "run" in step]
     assert "operations.preview" in preview
     assert update.startswith("pulumi up --yes --skip-preview")
+
+
+def test_every_archive_has_a_digest_where_a_stack_is_touched() -> None:
+    assert FILES[CHARTS].count("run: make charts LOCKED=1\n") == 1
+    for file in (STACK, PULL_REQUEST):
+        assert "uses: ./.github/actions/charts\n" in FILES[file]
 
 
 def test_ci_elsewhere_runs_the_same_verbs() -> None:
@@ -109,6 +141,8 @@ def test_the_page_names_what_has_to_be_set_and_nothing_else() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == used
     environments = {str(job["environment"]) for _, _, job in workflows.jobs(FILES) if "environment" in job}
     assert all(f"`{name}`" in page for name in environments)
+    # A role that trusts a branch or a pull request is taken by whatever code lies there.
+    assert set(re.findall(r"repo:OWNER/NAME:([\w:/-]+)", page)) == {f"environment:{name}" for name in environments}
 
 
 def test_the_workflows_are_yaml_that_says_each_thing_once() -> None:

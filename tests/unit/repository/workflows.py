@@ -9,8 +9,10 @@ import yaml
 
 from tests.offline import ROOT
 
-_SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 _STACK_ACTION = "./.github/actions/stack"
+# What gives a job more than its own checkout: a secret, a variable, an environment, a token for AWS, a role.
+_TRUST = ("secrets", "vars.", "'environment'", "id-token", "role-to-assume")
+_OF_MAIN = "${{ github.event.pull_request.base.sha }}"
 _PIN = re.compile(r"uses: (?:\./\S+|[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)")
 
 
@@ -31,7 +33,8 @@ def problems(files: Mapping[str, str]) -> list[str]:
     """Return a line for each thing that is wrong."""
     return [
         *(f"{file}: {what}" for file, text in files.items() for what in _of_file(file, text)),
-        *(f"{file}: job {name}: {what}" for file, name, job in jobs(files) for what in _of_job(files[file], job)),
+        *(f"{file}: job {name}: {what}" for file, name, job in jobs(files) for what in _of_job(job)),
+        *(f"{file}: job {name}: {what}" for file, name, job in jobs(files) for what in _of_trust(files, file, job)),
     ]
 
 
@@ -58,15 +61,11 @@ def _of_file(file: str, text: str) -> Iterator[str]:
                 yield f"there is no program {module}"
 
 
-def _of_job(text: str, job: dict[str, Any]) -> Iterator[str]:
+def _of_job(job: dict[str, Any]) -> Iterator[str]:
     if "permissions" not in job:
         yield "no permissions of its own"
-    calls = str(job.get("uses", ""))
-    if not calls and "timeout-minutes" not in job:
+    if "uses" not in job and "timeout-minutes" not in job:
         yield "no timeout-minutes"
-    of_pull_request = "pull_request" in str(yaml.safe_load(text)[True])
-    if of_pull_request and "secrets." in str(job) and _SAME_REPOSITORY not in str(job.get("if")):
-        yield "a fork's branch would get here, and there are secrets"
     steps = job.get("steps", [])
     stacks = [step["with"]["stack"] for step in steps if step.get("uses") == _STACK_ACTION]
     concurrency = job.get("concurrency", {})
@@ -78,6 +77,36 @@ def _of_job(text: str, job: dict[str, Any]) -> Iterator[str]:
         yield "the groups stack-… are those of updates, and of nothing else"
     if updates and concurrency.get("cancel-in-progress"):
         yield "an update may be cancelled"
+
+
+def _of_trust(files: Mapping[str, str], file: str, job: dict[str, Any]) -> Iterator[str]:
+    """Yield what a pull request's own code would get here, and what a branch other than main would."""
+    held = [word for word in _TRUST if any(word in text for text in _with_actions(files, str(job)))]
+    if file not in _of_pull_requests(files):
+        if held and "environment" not in job:
+            yield f"{', '.join(held)} without an environment: any branch's workflow would get it"
+        return
+    if held:
+        yield f"{', '.join(held)} for a pull request's own code"
+    writes = "write" in job.get("permissions", {}).values()
+    refs = [step.get("with", {}).get("ref") for step in job.get("steps", []) if "actions/checkout@" in str(step)]
+    if writes and refs != [_OF_MAIN]:
+        yield "a token that writes for a pull request's own code"
+
+
+def _of_pull_requests(files: Mapping[str, str]) -> set[str]:
+    """Return the workflows that a pull request runs, and those that these call."""
+    # In YAML 1.1 `on` is true.
+    found = {file for file, text in files.items() if "pull_request" in str(yaml.safe_load(text).get(True))}
+    called = [str(job.get("uses", "")) for file, _, job in jobs(files) if file in found]
+    return found | {name.removeprefix("./") for name in called if name}
+
+
+def _with_actions(files: Mapping[str, str], text: str) -> Iterator[str]:
+    """Yield a text, and those of this repository's actions that it uses, and so on."""
+    yield text
+    for name in re.findall(r"\./(\.github/actions/[\w-]+)", text):
+        yield from _with_actions(files, files[f"{name}/action.yml"])
 
 
 def _runs(value: Any) -> Iterator[str]:

@@ -86,3 +86,17 @@ def test_a_login_of_another_kind_stays(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_what_a_stack_has_not_is_not_scraped() -> None:
     assert by_name().keys() - by_name(backups=False).keys() == {"backup"}
+
+
+def test_what_targets_that_are_not_ours_may_show_is_limited_as_the_runbook_says() -> None:
+    ours = {"monitoring", "monitoring-agents", "default"}
+    limits = {"sample_limit": 20000, "label_limit": 40, "label_value_length_limit": 512, "body_size_limit": "20MB"}
+    for name, job in by_name().items():
+        (discovery,) = job["kubernetes_sd_configs"]
+        anywhere = discovery["role"] != "node" and "namespaces" not in discovery
+        of_others = anywhere or not ours.issuperset(discovery.get("namespaces", {}).get("names", []))
+        found = {key: value for key, value in job.items() if key.endswith("_limit")}
+        assert found == (limits if of_others else {}), name
+    runbook = (SCRAPE.parent / "docs" / "runbooks" / "prometheus-scrape-limit-hit.md").read_text()
+    for words in ("20000 samples", "40\nlabels", "512 bytes", "20 MB"):
+        assert words in runbook

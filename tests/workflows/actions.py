@@ -1,9 +1,9 @@
 """The workflows as GitHub runs them: by act, on this machine, with stand-ins for what a runner has and this has not."""
 
+import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,16 +14,17 @@ from typing import Any
 
 import yaml
 
-from sandbox.environment import environment
-from sandbox.layout import CONTEXT, Sandbox
+from operations.download_charts import LOCK
 from sandbox.program_pins import ACT
-from sandbox.stacks import PROJECT
 from tests.github import PULL_REQUEST, REPOSITORY, TOKEN, GitHub
+from tests.offline import ROOT
 
-# What the actions of others do here: their inputs, and a script. What they install is there; nothing is cached.
+# What the actions of others do here: their inputs, and a script. What they install is there. act itself brings a
+# checkout, but only that of the run's own commit; of what is cached only the archives of the charts are there.
 _ACTIONS = {
+    "actions/checkout": (["ref"], 'git -C "$PROJECT" archive "$REF" | tar --extract'),
     "actions/setup-python": (["python-version"], "true"),
-    "actions/cache": (["path", "key"], "true"),
+    "actions/cache": (["path", "key"], 'test "$PATH_INPUT" != .charts || cp -R "$STAND_INS/charts" .charts'),
     "pulumi/actions": (["pulumi-version"], "true"),
     "aws-actions/configure-aws-credentials": (
         ["role-to-assume", "aws-region"],
@@ -33,16 +34,11 @@ _ACTIONS = {
         ["name", "path", "retention-days"],
         'mkdir -p "$STAND_INS/artifacts/$NAME" && cp "$PATH_INPUT" "$STAND_INS/artifacts/$NAME"',
     ),
-    "actions/download-artifact": (["pattern", "merge-multiple"], 'cp "$STAND_INS"/artifacts/$PATTERN/* .'),
+    "actions/download-artifact": (
+        ["pattern", "path", "merge-multiple"],
+        'mkdir -p "$PATH_INPUT" && cp "$STAND_INS"/artifacts/$PATTERN/* "$PATH_INPUT"',
+    ),
 }
-# The network's: the archives of the charts, and `aws`, which leads to the cluster that is called so.
-_CHARTS = "cp -R {charts} .charts"
-_AWS = """#!/bin/sh
-test "$1 $2 $3 $5" = "eks update-kubeconfig --name --alias" || exit 2
-cp "$STAND_INS/kubeconfig-$4" "$RUNNER_TEMP/kubeconfig" &&
-    sed -i "s/{context}/$6/" "$RUNNER_TEMP/kubeconfig" &&
-    echo "KUBECONFIG=$RUNNER_TEMP/kubeconfig" >> "$GITHUB_ENV"
-"""
 # `make check` and `make test` would run this very test.
 _TESTS = {
     "on": {"workflow_call": None},
@@ -67,91 +63,94 @@ class Run:
 
 
 class Actions:
-    """The workflows of a copy of the project, each of whose stacks has a cluster of its own.
+    """The workflows of a copy of the project, which is a repository whose main is the copy as it is committed here.
 
     Args:
         folder: of the copy.
         stand_ins: a folder for what stands in for the rest of the world.
-        clusters: of each stack; their states are one.
-        charts: the directory of the archives.
+        charts: the directory of the archives, whose digests the copy's lock file gets.
         github: what answers as its API.
+        environment: what a runner has in its environment, beside what a workflow sets itself.
+        backend: the value of the variable PULUMI_BACKEND_URL.
+        passphrase: the secret PULUMI_CONFIG_PASSPHRASE.
     """
 
     def __init__(
-        self, folder: Path, stand_ins: Path, clusters: Mapping[str, Sandbox], charts: Path, github: GitHub
+        self,
+        folder: Path,
+        stand_ins: Path,
+        charts: Path,
+        github: GitHub,
+        environment: Mapping[str, str],
+        backend: str,
+        passphrase: str,
     ) -> None:
-        self.folder, self._stand_ins, self._github = folder, stand_ins, github
-        self._clusters = clusters
-        action = folder / ".github" / "actions" / "stack" / "action.yml"
-        text = action.read_text()
-        assert text.count("run: make charts\n") == 1
-        action.write_text(
-            text.replace("run: make charts\n", f"run: {_CHARTS.format(charts=shlex.quote(str(charts)))}\n")
-        )
+        self.folder, self.stand_ins, self._github = folder, stand_ins, github
+        self._environment, self._backend, self._passphrase = environment, backend, passphrase
         (folder / ".github" / "workflows" / "test.yml").write_text(yaml.safe_dump(_TESTS))
+        digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in charts.glob("*.tgz")}
+        (folder / LOCK.relative_to(ROOT)).write_text(json.dumps(digests))
         programs = stand_ins / "bin"
         programs.mkdir(parents=True)
-        (programs / "aws").write_text(_AWS.format(context=CONTEXT))
-        (programs / "aws").chmod(0o755)
         (programs / "python3").symlink_to(sys.executable)
+        (stand_ins / "charts").symlink_to(charts)
         for name, (inputs, script) in _ACTIONS.items():
             self._write_action(name, inputs, script)
-        for stack, sandbox in clusters.items():
-            shutil.copy(sandbox.kubeconfig, stand_ins / f"kubeconfig-mangakai-{stack}")
-        self.configure()
-        self._repository()
 
-    def configure(self, **settings: Mapping[str, object]) -> None:
-        """Write the stacks' configuration as their owner has committed it, with other settings laid over it."""
-        for stack, sandbox in self._clusters.items():
-            document = yaml.safe_load(sandbox.stack_file(stack).read_text())
-            config = document["config"]
-            # Its context is called like the cluster, as `aws` does.
-            for key, values in {"cluster": {"context": f"mangakai-{stack}"}, **settings}.items():
-                config[f"{PROJECT}:{key}"] = {**config.get(f"{PROJECT}:{key}", {}), **values}
-            (self.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document))
+    def commit(self) -> None:
+        """Make the copy a repository, from which act knows its name, the branch and the commit."""
+        person = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+        for arguments in (
+            ["init", "--quiet", "--initial-branch", "main"],
+            ["remote", "add", "origin", f"https://github.com/{REPOSITORY}.git"],
+            ["add", "--all", "--", ".", ":!.venv"],
+            [*person, "commit", "--quiet", "--message", "A copy"],
+            ["update-ref", "refs/remotes/origin/main", "HEAD"],
+        ):
+            self.git(*arguments)
 
     def roles(self) -> list[str]:
         """Return which job took which role of AWS, in their order, and forget them."""
-        file = self._stand_ins / "roles"
+        file = self.stand_ins / "roles"
         taken = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
         return taken
 
     def run(self, event: str, owner: str = REPOSITORY.partition("/")[0], timeout: float = 400) -> Run:
-        """Run the workflows of an event, with all of their jobs.
+        """Run the workflows of an event, with all of their jobs, on the copy as it is now.
 
         Args:
             event: push to main, pull_request, or schedule.
             owner: of the repository that a pull request's branch lies in.
             timeout: in seconds.
         """
-        shutil.rmtree(self._stand_ins / "artifacts", ignore_errors=True)
-        file = self._stand_ins / "event.json"
+        shutil.rmtree(self.stand_ins / "artifacts", ignore_errors=True)
+        file = self.stand_ins / "event.json"
         head = {"ref": "a-change", "repo": {"full_name": f"{owner}/{REPOSITORY.partition('/')[2]}"}}
-        pull_request = {"number": PULL_REQUEST, "pull_request": {"number": PULL_REQUEST, "head": head}}
+        base = {"ref": "main", "sha": self.git("rev-parse", "HEAD").strip()}
+        pull_request = {"number": PULL_REQUEST, "pull_request": {"number": PULL_REQUEST, "head": head, "base": base}}
         file.write_text(json.dumps(pull_request if event == "pull_request" else {"ref": "refs/heads/main"}))
         variables = self._variables()
         options: dict[str, list[str]] = {
             "--env": [f"{key}={value}" for key, value in variables.items()],
             "--var": [
-                f"PULUMI_BACKEND_URL=file://{next(iter(self._clusters.values())).state}",
+                f"PULUMI_BACKEND_URL={self._backend}",
                 "AWS_PREVIEW_ROLE_ARN=the-role-that-reads",
                 "AWS_DEPLOY_ROLE_ARN=the-role-that-writes",
             ],
-            "--secret": [f"PULUMI_CONFIG_PASSPHRASE={self._of_sandbox()['PULUMI_CONFIG_PASSPHRASE']}"],
-            "--local-repository": [f"{use}={self._stand_ins / use.partition('@')[0]}" for use in self._uses()],
+            "--secret": [f"PULUMI_CONFIG_PASSPHRASE={self._passphrase}", f"GITHUB_TOKEN={TOKEN}"],
+            "--local-repository": [f"{use}={self.stand_ins / use.partition('@')[0]}" for use in self._uses()],
         }
         command = [
-            str(ACT.path), event, "--eventpath", str(file), "--secret", f"GITHUB_TOKEN={TOKEN}",
-            "--platform", "ubuntu-24.04=-self-hosted", "--action-cache-path", str(self._stand_ins / "runners"),
+            str(ACT.path), event, "--eventpath", str(file),
+            "--platform", "ubuntu-24.04=-self-hosted", "--action-cache-path", str(self.stand_ins / "runners"),
             "--no-cache-server", "--use-gitignore=false",
             *(part for option, values in options.items() for value in values for part in (option, value)),
         ]  # fmt: skip
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={"PATH": variables["PATH"], "HOME": str(self._stand_ins)},
+            env={"PATH": variables["PATH"], "HOME": str(self.stand_ins)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -163,20 +162,13 @@ class Actions:
         return Run(done.stdout, done.returncode == 0)
 
     def _variables(self) -> dict[str, str]:
-        """Return what a runner has in its environment: nothing that a workflow sets itself."""
-        of_workflows = {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"}
-        variables = {
-            key: value for key, value in self._of_sandbox().items() if key not in {*of_workflows, "KUBECONFIG"}
-        }
-        return variables | {
-            "PATH": f"{self._stand_ins / 'bin'}{os.pathsep}{variables['PATH']}",
-            "STAND_INS": str(self._stand_ins),
+        return {
+            **self._environment,
+            "PATH": f"{self.stand_ins / 'bin'}{os.pathsep}{self._environment['PATH']}",
+            "PROJECT": str(self.folder),
+            "STAND_INS": str(self.stand_ins),
             "GITHUB_API_URL": self._github.address,
         }
-
-    def _of_sandbox(self) -> dict[str, str]:
-        stack, sandbox = next(iter(self._clusters.items()))
-        return environment(sandbox, stack)
 
     def _uses(self) -> set[str]:
         """Return the actions of others that the workflows use, with their commits."""
@@ -195,15 +187,9 @@ class Actions:
             "inputs": {key: {"description": key, "required": False} for key in inputs},
             "runs": {"using": "composite", "steps": [step]},
         }
-        (self._stand_ins / name).mkdir(parents=True)
-        (self._stand_ins / name / "action.yml").write_text(yaml.safe_dump(action, sort_keys=False))
+        (self.stand_ins / name).mkdir(parents=True)
+        (self.stand_ins / name / "action.yml").write_text(yaml.safe_dump(action, sort_keys=False))
 
-    def _repository(self) -> None:
-        """Make the copy a repository, from which act knows its name, the branch and the commit."""
-        person = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-        for arguments in (
-            ["init", "--quiet", "--initial-branch", "main"],
-            ["remote", "add", "origin", f"https://github.com/{REPOSITORY}.git"],
-            [*person, "commit", "--quiet", "--allow-empty", "--message", "A copy"],
-        ):
-            subprocess.run(["git", *arguments], cwd=self.folder, check=True)
+    def git(self, *arguments: str) -> str:
+        """Run git in the copy, and return what it prints."""
+        return subprocess.run(["git", *arguments], cwd=self.folder, capture_output=True, text=True, check=True).stdout
