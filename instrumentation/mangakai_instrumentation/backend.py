@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import redis as redis_sync
-import redis.asyncio as redis_async
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,7 +16,7 @@ def observe(
     app: FastAPI,
     *,
     database: Engine | AsyncEngine | None = None,
-    redis: "redis_sync.Redis | redis_async.Redis | None" = None,
+    redis: health.Redis | None = None,
     external: Mapping[str, health.Check] | None = None,
 ) -> None:
     """Observe a FastAPI application: metrics on port 8001, traces, errors, logs, `/live`, `/ready` and `/health`.
@@ -28,7 +26,7 @@ def observe(
     Args:
         app: the application.
         database: what `/ready` asks, and whose statements are traced.
-        redis: what `/ready` asks.
+        redis: what `/ready` asks, one server or a cluster.
         external: what `/health` shows besides: `gemini_api(key)`, `s3(client, bucket)`, or any coroutine function
             that raises where something is wrong.
     """
@@ -37,11 +35,11 @@ def observe(
         **({} if database is None else {"database": health.database_check(database)}),
         **({} if redis is None else {"redis": health.redis_check(redis)}),
     }
-    health.add_routes(app, own, external or {})
     tracing.trace_app(app, health.PATHS)
     if database is not None:
         tracing.trace_database(database)
-    middleware.measure(app, health.PATHS)
+    middleware.measure(app)
+    health.answer_probes(app, own, external or {})
     _run_around(app)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import logging
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -146,7 +147,8 @@ def serve() -> None:
     """
     host, _, port = os.environ.get("METRICS_ADDRESS", "0.0.0.0:8001").rpartition(":")
     try:
-        server = make_server(host, int(port), make_wsgi_app(EXPOSED), _Server, _Handler)
+        kind = _IPv6Server if ":" in host else _Server
+        server = make_server(host.strip("[]"), int(port), make_wsgi_app(EXPOSED), kind, _Handler)
     except (OSError, ValueError, OverflowError) as error:
         _LOGGER.error(
             "The metrics of process %s are not shown on %s:%s (%s). METRICS_ADDRESS names another address; where "
@@ -159,6 +161,10 @@ def serve() -> None:
 
 class _Server(ThreadingWSGIServer):
     allow_reuse_port = IS_MULTIPROCESS
+
+
+class _IPv6Server(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(WSGIRequestHandler):

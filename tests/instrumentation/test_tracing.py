@@ -178,7 +178,7 @@ class TestRequests:
     def app(self) -> FastAPI:
         app = FastAPI()
         tracing.trace_app(app, ["/live"])
-        middleware.measure(app, ["/live"])
+        middleware.measure(app)
 
         @app.get("/live")
         @app.get("/mangas/{number}/live")
