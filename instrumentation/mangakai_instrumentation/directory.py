@@ -1,11 +1,11 @@
 """The directory in which processes count together: as small as what lives in it, and harmless where it is full."""
 
+import contextlib
 import fcntl
 import logging
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -34,8 +34,9 @@ class Allocated(MmapedDict):
             with open(filename, "ab") as file:
                 os.posix_fallocate(file.fileno(), 0, max(_INITIAL_MMAP_SIZE, file.tell()))
         except OSError as error:
-            if not Path(filename).stat().st_size:
-                os.unlink(filename)
+            with contextlib.suppress(OSError):
+                if not os.path.getsize(filename):
+                    os.unlink(filename)
             _tell(error)
             with _memory() as memory:
                 super().__init__(f"/proc/self/fd/{memory.fileno()}", read_mode)  # type: ignore[no-untyped-call]
@@ -62,7 +63,7 @@ class Allocated(MmapedDict):
         super()._init_value(key)  # type: ignore[no-untyped-call]
 
 
-@contextmanager
+@contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
     """Let nobody else read or tidy the directory meanwhile."""
     # Of a process, so that none that is forked meanwhile keeps it; its threads have one of their own.

@@ -354,7 +354,7 @@ class TestTime:
         assert database.asked == 2, "a check that does not end is not run again"
 
     def test_health_waits_for_a_verdict_of_now(self, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-        """D-153."""
+        """No longer than a check has, which ends then for all who ask (D-153)."""
         monkeypatch.setattr(health, "CHECK_SECONDS", 0.8)
         database, gemini = Switch(), Switch()
         app = application({"database": database}, {"gemini": gemini})
