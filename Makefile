@@ -17,7 +17,7 @@ IN_VENV := .venv/bin/python -m
 # Verbs about a stack that is up on the sandbox act on the sandbox.
 ON_ITS_CLUSTER = $(if $(wildcard .sandbox),sandbox=$$($(IN_VENV) sandbox env --stack $(STACK) --if-up) && eval "$$sandbox" &&)
 
-.PHONY: help up live preview env demo down render repair troubleshoot drift backup restore charts charts-check bench docs check test test-long
+.PHONY: help up live preview env demo down render repair grow troubleshoot drift backup restore charts charts-check bench docs check test test-long
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ render: .venv/runtime ## write what the pods will read, in seconds, without a cl
 
 repair: .venv/runtime ## release what a killed `pulumi up` left behind [STACK=local]
 	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.repair --stack $(STACK)
+
+grow: .venv/runtime ## make volumes as large as the settings say, while they are in use [STACK=local]
+	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.grow --stack $(STACK)
 
 troubleshoot: .venv/runtime ## say what is wrong, and what to do, without changing anything [STACK=local]
 	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.troubleshoot --stack $(STACK)

@@ -44,6 +44,7 @@ class Registered:
     custom: bool
     retain_on_delete: bool
     ignore_changes: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
     aliases: tuple[str, ...]
     dependencies: tuple[str, ...]
 
@@ -111,6 +112,7 @@ class _Monitor(MockMonitor):
                     custom=request.custom,
                     retain_on_delete=request.retainOnDelete,
                     ignore_changes=tuple(request.ignoreChanges),
+                    replace_on_changes=tuple(request.replaceOnChanges),
                     aliases=self._aliases[answer.urn],
                     dependencies=tuple(request.dependencies),
                 )
@@ -185,6 +187,9 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
         patch("components.settings.kubeconfig.problems", return_value=[]),
         patch("components.foundation.cluster_check.missing", return_value=[]),
         patch("components.foundation.cluster_check.of_others", return_value=[]),
+        patch("components.foundation.cluster_check.of_another_kind", return_value=[]),
+        patch("components.foundation.cluster_check.impossible", return_value=[]),
+        patch("components.foundation.cluster_check.refusals", return_value=[]),
         patch("kubernetes.config.new_client_from_config"),
         patch("pulumi.export", exports.__setitem__),
     ):

@@ -61,7 +61,12 @@ class Aws(pulumi.ComponentResource):
         key = Key("key", KeyArgs(cluster=cluster, account_id=args.settings.account_id, keep=keep_data), on_aws)
         VolumeClass(
             "volumes",
-            VolumeClassArgs(storage_class=args.storage.storage_class, key_arn=key.arn, keep_data=keep_data),
+            VolumeClassArgs(
+                storage_class=args.storage.storage_class,
+                key_arn=key.arn,
+                keep_data=keep_data,
+                context=args.cluster.context,
+            ),
             pulumi.ResourceOptions(parent=self, providers=[args.provider]),
         )
         bucket = BackupBucket("backup", BackupBucketArgs(cluster=cluster, key_arn=key.arn, keep=keep_data), on_aws)

@@ -27,7 +27,8 @@ class BackupBucket(pulumi.ComponentResource):
     def __init__(self, name: str, args: BackupBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Backup", name, {}, opts)
         bucket = self._bucket(name, args)
-        self.bucket = bucket.bucket
+        # Its name, which a preview knows also where the bucket changes.
+        self.bucket = bucket.id
         self.arn = bucket.arn
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 

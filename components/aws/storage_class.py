@@ -6,15 +6,17 @@ import pulumi
 from pulumi_kubernetes import storage
 
 from ..foundation.metadata import metadata
+from .reclaim import volumes_follow
 
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeClassArgs:
-    """The class's name, the key that encrypts its volumes, and whether they outlive their claims."""
+    """The class's name, the key of its volumes, whether they outlive their claims, and the cluster's context."""
 
     storage_class: str
     key_arn: pulumi.Input[str]
     keep_data: bool
+    context: str
 
 
 class VolumeClass(pulumi.ComponentResource):
@@ -30,6 +32,12 @@ class VolumeClass(pulumi.ComponentResource):
             reclaim_policy="Retain" if args.keep_data else "Delete",
             volume_binding_mode="WaitForFirstConsumer",
             allow_volume_expansion=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            # The API server changes neither of a class that is there; volumes do not notice that it is made anew.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                replace_on_changes=["reclaimPolicy", "parameters"],
+                delete_before_replace=True,
+                hooks=volumes_follow(args.context),
+            ),
         )
         self.register_outputs({})

@@ -9,15 +9,18 @@ from urllib3.exceptions import HTTPError
 
 from ..settings import PROJECT, Settings
 from .cluster_reader import NotAllowedError, read
+from .elastic_status import refusals
+from .load_balancer_check import of_another_kind
 from .ownership import of_others
+from .volume_check import impossible
 
 
 def connect(settings: Settings) -> kubernetes.Provider:
     """Return the provider of the stack's cluster.
 
     Raises:
-        pulumi.RunError: the cluster does not answer, lacks something, or has what another stack or somebody else owns;
-            naming all of it.
+        pulumi.RunError: the cluster does not answer, lacks something, has what another stack or somebody else owns, or
+            has volumes or load balancers that cannot become what the settings say; naming all of it.
     """
     configuration = api.Configuration()
     configuration.retries = False
@@ -25,7 +28,14 @@ def connect(settings: Settings) -> kubernetes.Provider:
         client = kubeconfig.new_client_from_config(  # type: ignore[no-untyped-call]
             context=settings.cluster.context, client_configuration=configuration
         )
-        problems = [*of_others(settings, client), *missing(settings, client)]
+        problems = [
+            *of_others(settings, client),
+            *missing(settings, client),
+            *of_another_kind(settings, client),
+            *impossible(settings, client),
+        ]
+        for line in refusals(client):
+            pulumi.log.warn(line)
     except (ConfigException, HTTPError) as error:
         raise pulumi.RunError(
             f"cluster {settings.cluster.name} does not answer at {settings.cluster.server} (nothing was registered): "
@@ -33,7 +43,9 @@ def connect(settings: Settings) -> kubernetes.Provider:
         ) from error
     if problems:
         lines = "\n".join(f"  - {line}" for line in problems)
-        raise pulumi.RunError(f"cluster {settings.cluster.name} is not ready (nothing was registered):\n{lines}")
+        raise pulumi.RunError(
+            f"cluster {settings.cluster.name} cannot take this stack as it is set (nothing was registered):\n{lines}"
+        )
     return kubernetes.Provider(
         "cluster",
         # Else the SDK puts KUBECONFIG here: a change in each preview by somebody whose file lies elsewhere, and an

@@ -10,6 +10,7 @@ from ..settings.foundation import ExposureSettings
 from .metadata import metadata
 from .web_interfaces import WebInterface
 
+AWS_LOAD_BALANCER = "service.k8s.aws/nlb"  # the class of those that the AWS Load Balancer Controller makes
 _AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 
 
@@ -84,7 +85,7 @@ class Endpoint(pulumi.ComponentResource):
             },
             core.v1.ServiceSpecArgs(
                 type="LoadBalancer",
-                load_balancer_class="service.k8s.aws/nlb" if args.exposure.load_balancer == "aws" else None,
+                load_balancer_class=AWS_LOAD_BALANCER if args.exposure.load_balancer == "aws" else None,
                 load_balancer_source_ranges=args.exposure.admitted,
                 selector=args.interface.selector,
                 ports=[core.v1.ServicePortArgs(name="web", port=port, target_port=args.interface.port)],
@@ -109,7 +110,11 @@ class Endpoint(pulumi.ComponentResource):
             external,
             metadata=metadata(external, name, args.namespace, annotations=annotations),
             spec=spec,
-            opts=pulumi.ResourceOptions(parent=self),
+            # Another class is refused by the API server: load_balancer_check.py has the user remove the Service before.
+            # Another type has another address, which a preview of an update in place would take from what is there.
+            opts=pulumi.ResourceOptions(
+                parent=self, replace_on_changes=["spec.type", "spec.loadBalancerClass"], delete_before_replace=True
+            ),
         )
 
 

@@ -54,7 +54,7 @@ def how_to_recreate(stateful_set: str, namespace: str) -> str:
     return (
         f"StatefulSet {stateful_set} has to be made anew for this, around its pods: "
         f"kubectl -n {namespace} delete statefulset {stateful_set} --cascade=orphan, then pulumi up. "
-        "A larger volume: its claims first, see docs/runbooks/volume-filling.md"
+        "A larger volume: make grow instead (docs/changes.md)"
     )
 
 

@@ -1,5 +1,6 @@
 """The alert rules, from `rules/` to the pods of Prometheus, with what the stack changes about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -8,19 +9,20 @@ from pulumi_kubernetes import core
 from ..foundation.metadata import metadata
 from ..foundation.names import PROMETHEUS_RULES
 from ..settings.alerts import AlertSettings, AlertsSettings
+from ..settings.application import ApplicationSettings
 from . import yaml_text
-from .rule_files import RULES, THRESHOLD, Rule
+from .rule_files import GENERATION_QUEUES, RULES, THRESHOLD, Rule
 
 _RUNBOOKS = "https://wiki.mangakai.com/runbooks/"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertRulesArgs:
-    """The arguments of AlertRules: the ConfigMap's namespace, what the stack changes, the namespace that is watched."""
+    """The arguments of AlertRules: the ConfigMap's namespace, what the stack changes, and the application."""
 
     namespace: str
     settings: AlertsSettings
-    application_namespace: str
+    application: ApplicationSettings
 
 
 class AlertRules(pulumi.ComponentResource):
@@ -31,20 +33,21 @@ class AlertRules(pulumi.ComponentResource):
         core.v1.ConfigMap(
             PROMETHEUS_RULES,
             metadata=metadata(PROMETHEUS_RULES, "prometheus", args.namespace),
-            data=render(args.settings, args.application_namespace),
+            data=render(args.settings, args.application),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 
 
-def render(settings: AlertsSettings, application_namespace: str) -> dict[str, str]:
+def render(settings: AlertsSettings, application: ApplicationSettings) -> dict[str, str]:
     """Return the rule files by name, as this stack has them."""
     files = {}
-    for name, said in yaml_text.load_folder(RULES, application_namespace).items():
+    queues = _matcher(application.generation_queues)
+    for name, said in yaml_text.load_folder(RULES, application.namespace).items():
         groups = said["groups"]
         for group in groups:
             group["rules"] = [
-                _changed(rule, settings.rules.get(rule["alert"], AlertSettings()), settings.runbooks)
+                _changed(rule, settings.rules.get(rule["alert"], AlertSettings()), settings.runbooks, queues)
                 for rule in group["rules"]
                 if settings.rules.get(rule["alert"], AlertSettings()).enabled
             ]
@@ -52,15 +55,21 @@ def render(settings: AlertsSettings, application_namespace: str) -> dict[str, st
     return files
 
 
-def _changed(rule: Rule, settings: AlertSettings, runbooks: str) -> Rule:
+def _matcher(queues: Sequence[str]) -> str:
+    """Return the matcher of the queues in which manga wait to be generated."""
+    return f'queue=~"{"|".join(queue.replace(".", "[.]") for queue in queues)}"' if queues else GENERATION_QUEUES
+
+
+def _changed(rule: Rule, settings: AlertSettings, runbooks: str, queues: str) -> Rule:
     """Return a rule as this stack wants it."""
     number = settings.thresholds(rule["alert"]).get(rule["labels"]["severity"])
     labels = rule["labels"] | ({"severity": settings.severity} if settings.severity else {}) | settings.labels
     annotations = rule["annotations"]
     page = annotations["runbook_url"].removeprefix(_RUNBOOKS)
+    expression = rule["expr"].replace(GENERATION_QUEUES, queues)
     return {
         **rule,
-        "expr": rule["expr"] if number is None else THRESHOLD.sub(f"{number:.12g}", rule["expr"]),
+        "expr": expression if number is None else THRESHOLD.sub(f"{number:.12g}", expression),
         **({"for": settings.for_} if settings.for_ else {}),
         "labels": labels,
         "annotations": annotations | {"runbook_url": f"{runbooks.rstrip('/')}/{page}"},

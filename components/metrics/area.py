@@ -30,7 +30,7 @@ def deploy(base: Base, urls: Urls) -> Metrics:
         AlertRulesArgs(
             namespace=MONITORING,
             settings=settings.alerts,
-            application_namespace=settings.application.namespace,
+            application=settings.application,
         ),
         base.options(),
     )

@@ -13,7 +13,9 @@ APPLICATION_ERROR = "ApplicationError"  # as in components/logs/pipelines/errors
 
 _TEMPLATES = Path(__file__).parent.parent.parent / "rules" / "templates"
 
-# What one alert makes another say nothing new (D-049: the guide's rule could never apply).
+# What one alert makes another say nothing new (D-049: the guide's rule could never apply). Both have one name: an alert
+# that was told, and is muted by another when it ends, is never told to be over; and what says that something is down
+# must not mute what says why.
 _INHIBIT_RULES = [
     {
         "source_matchers": ['severity="critical"'],
@@ -24,27 +26,11 @@ _INHIBIT_RULES = [
             *("namespace", "pod", "instance", "node", "mountpoint", "persistentvolumeclaim"),
         ],
     },
-    # All targets of a job are down: not each of them again, nor what the backend's own metrics still say.
+    # All targets of a job are down: not each of them again.
     {
         "source_matchers": ['alertname="TargetDown"', 'severity="critical"'],
         "target_matchers": ['alertname="TargetDown"', 'severity="warning"'],
         "equal": ["cluster", "job"],
-    },
-    {
-        "source_matchers": ['alertname="TargetDown"', 'severity="critical"', 'job="mangakai-backend"'],
-        "target_matchers": ['service="mangakai-backend"'],
-        "equal": ["cluster"],
-    },
-    # One target is down: not what is seen of its pod besides.
-    {
-        "source_matchers": ['alertname="TargetDown"', 'pod!=""'],
-        "target_matchers": ['alertname!="TargetDown"', 'severity="warning"'],
-        "equal": ["cluster", "namespace", "pod"],
-    },
-    {
-        "source_matchers": ['alertname=~"PostgreSQLDown|RedisDown"'],
-        "target_matchers": ['severity="warning"'],
-        "equal": ["cluster", "service"],
     },
 ]
 

@@ -87,7 +87,11 @@ def render(cluster: ClusterSettings, exposure: ExposureSettings, remote_write: R
     basic_auth = {"basic_auth": {"username": WEB_USER, "password_file": WEB_PASSWORD}}
     alertmanagers: dict[str, Any] = {
         # Every replica, not one of them behind a Service: they deduplicate among themselves (D-009).
-        "dns_sd_configs": [{"names": ["alertmanager-headless.monitoring.svc"], "type": "A", "port": 9093}],
+        # By IPv4 and IPv6: a cluster has one of them, or both.
+        "dns_sd_configs": [
+            {"names": ["alertmanager-headless.monitoring.svc"], "type": record, "port": 9093}
+            for record in ("A", "AAAA")
+        ],
         **(basic_auth if exposure.authentication else {}),
     }
     config = {

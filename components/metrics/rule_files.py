@@ -11,6 +11,9 @@ RULES = Path(__file__).parent.parent.parent / "rules"
 # `> 0.05 # threshold`: PromQL takes the rest of the line for a comment.
 THRESHOLD = re.compile(r"(?<= )\d+(\.\d+)?(?= # threshold$)", re.MULTILINE)
 
+# Of what waits for a worker, what counts as manga that were asked for: in all queues, unless a stack names some.
+GENERATION_QUEUES = 'queue=~".+"'
+
 Rule = dict[str, Any]
 
 

@@ -1,6 +1,6 @@
 """Settings of the application that is watched."""
 
-from .types import Model, Name, Share, Text
+from .types import Model, Name, QueueName, Share, Text
 
 
 class SentrySettings(Model):
@@ -19,8 +19,9 @@ class OpenTelemetrySettings(Model):
 
 
 class ApplicationSettings(Model):
-    """MangakAI itself."""
+    """MangakAI itself. `generation_queues` are those of Celery in which manga wait to be generated; empty: all."""
 
     namespace: Name = "mangakai-prod"
+    generation_queues: list[QueueName] = []
     sentry: SentrySettings = SentrySettings()
     open_telemetry: OpenTelemetrySettings = OpenTelemetrySettings()

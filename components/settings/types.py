@@ -48,6 +48,7 @@ Quantity = Annotated[
 Volume = Annotated[str, _text(r"^[1-9]\d*(Mi|Gi|Ti)$", "a volume size such as 100Gi"), AS_TEXT]
 Email = Annotated[str, _text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address"), AS_TEXT]
 HostPort = Annotated[str, _text(r"^[A-Za-z0-9.-]+:\d{1,5}$", "host:port"), AS_TEXT]
+QueueName = Annotated[str, _text(r"^[A-Za-z0-9_.:-]+$", "the name of a queue such as generation"), AS_TEXT]
 Https = Annotated[str, _text(r"^https://\S+$", "an https:// address"), AS_TEXT]
 Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.3"), AS_TEXT]
 Cidr = Annotated[str, AfterValidator(_cidr), AS_TEXT]

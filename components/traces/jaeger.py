@@ -30,7 +30,9 @@ _VERSION = "1.76.0"
 # renovate: datasource=docker depName=jaegertracing/jaeger-operator
 _OPERATOR_VERSION = "1.65.0"
 _OPERATOR = "jaeger-operator"
-_CERTIFICATE = f"{_OPERATOR}-service-cert"
+# The Secret of its webhook server: cert-manager's, or ours where there is none. Each has a name of its own, since
+# cert-manager leaves what it made behind, and two cannot write one Secret.
+_CERT_MANAGERS, _OURS = f"{_OPERATOR}-service-cert", f"{_OPERATOR}-certificate"
 _STORAGE_SECRET = f"{NAME}-elasticsearch"
 _CA = "/etc/elasticsearch/certificates"
 
@@ -153,8 +155,8 @@ class Jaeger(pulumi.ComponentResource):
         """Return the TLS Secret of the operator's webhook server, which it starts whether or not anybody calls it."""
         pair = self_signed(f"jaeger-operator-webhook-service.{MONITORING}.svc")
         return core.v1.Secret(
-            _CERTIFICATE,
-            metadata=metadata(_CERTIFICATE, "jaeger", args.placement.namespace),
+            _CERT_MANAGERS,  # the resource keeps the name that the Secret once had
+            metadata=metadata(_OURS, "jaeger", args.placement.namespace),
             type="kubernetes.io/tls",
             string_data={key: pulumi.Output.secret(text) for key, text in pair.items()},
             # A new pair in each run; the first one stays.
@@ -167,7 +169,7 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
         "image": {"tag": _OPERATOR_VERSION},
         "certs": {
             "issuer": {"create": cert_manager},
-            "certificate": {"create": cert_manager, "secretName": _CERTIFICATE},
+            "certificate": {"create": cert_manager, "secretName": _CERT_MANAGERS if cert_manager else _OURS},
         },
         "webhooks": {
             "mutatingWebhook": {"create": cert_manager},

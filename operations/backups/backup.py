@@ -14,10 +14,10 @@ from typing import Any
 
 from components.foundation.names import MONITORING
 from components.settings import Settings, SettingsError
+from operations.progress import waiting
 from operations.stack import read
 
 from .pods import PARTS, BackupsError, Pods, Said
-from .progress import waiting
 
 SECONDS = 4 * 3600
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from components.settings import SettingsError
+from operations.progress import waiting
 from operations.stack import read
 
 from .backup import SECONDS
 from .pods import PARTS, BackupsError, Pods
-from .progress import waiting
 
 
 def listed(pods: Pods, bucket: str = "") -> tuple[dict[str, list[dict[str, Any]]], list[str]]:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from components.foundation.elastic_status import refusal
 from components.settings import SettingsError
 from operations import stack as stacks
 from operations.troubleshoot.cluster import Missing, Unreadable
@@ -56,8 +57,10 @@ def _looked_at(server: Server, expected: Expected) -> list[Difference]:
         live = server.get(path)
     except Missing:
         return [Difference("", "the object", ABSENT)]
+    refused = refusal(live)
+    unmade = [Difference("status", "made by its operator", refused["message"])] if refused else []
     try:
-        return differences(expected.manifest, server.applied(path, expected.manifest), live)
+        return [*differences(expected.manifest, server.applied(path, expected.manifest), live), *unmade]
     except Refused as error:
         return [Difference("", "the object", f"nothing that it could become: {error}")]
 

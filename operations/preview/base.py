@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from operations.preview.steps import PreviewError, Step, masked, secret_changes
 
 # The second is what it is called in older trees.
 _RUNNERS = (Path("operations") / "offline_run.py", Path("operations") / "program.py")
-# What the provider makes anew for a change, beside names and namespaces: pulumi-kubernetes, provider/diff.go.
+# What the provider makes anew for a change, beside names, namespaces and what the program says of a resource:
+# pulumi-kubernetes, provider/diff.go.
 _REPLACED: dict[str, tuple[str, ...]] = {
     "Job": ("spec.selector", "spec.template"),
     "RoleBinding": ("roleRef",),
@@ -107,14 +108,14 @@ def steps_of(before: Resources, after: Resources) -> Iterator[Step]:
         ignored = after[urn]["ignore_changes"]
         old, new = ({key: value for key, value in one.items() if key not in ignored} for one in (old, new))
         if old != new:
-            op = "replace" if _is_replaced(old, new) else "update"
+            op = "replace" if _is_replaced(old, new, after[urn]["replace_on_changes"]) else "update"
             yield Step(op, urn, masked(old), masked(new), tuple(secret_changes(old, new)))
 
 
-def _is_replaced(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Return whether the provider of Kubernetes replaces an object or a Release."""
+def _is_replaced(old: dict[str, Any], new: dict[str, Any], for_changes_of: Sequence[str]) -> bool:
+    """Return whether the provider of Kubernetes replaces an object or a Release, or the engine does for the program."""
     identity = ("name", "namespace") if "chart" in new else ("metadata.name", "metadata.namespace")
-    paths = (*identity, *_REPLACED.get(str(new.get("kind")), ()))
+    paths = (*identity, *_REPLACED.get(str(new.get("kind")), ()), *for_changes_of)
     return any(_at(old, path) != _at(new, path) for path in paths)
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from components.foundation.release_recovery import how_to_recreate
 from operations.manifest_diff import fields
+from operations.preview.claims import cannot_become
 from operations.preview.steps import MASK
 
 # What every version of a chart changes and nobody reads.
@@ -68,6 +69,7 @@ def changed(
     namespace: str = "",
     secrets: tuple[str, ...] = (),
     what: str = "changed",
+    claims_fit: bool = False,
 ) -> Change | None:
     """Return what changes between two states of an object; None where they mean the same.
 
@@ -79,6 +81,7 @@ def changed(
         namespace: of that Release: the one of objects that name none.
         secrets: paths of secrets that change and cannot be seen.
         what: happens to it.
+        claims_fit: whether size and class of volumes are known to be possible: the program itself refuses what is not.
     """
     is_object = "kind" in new
     found = list(fields(old, new) if is_object else _plain(old, new, ""))
@@ -90,7 +93,8 @@ def changed(
         for path, *values in found
         if not _NOISE.fullmatch(path)
     ]
-    stuck = tuple(path for path in paths if release and _is_stuck(kind, path))
+    operated = bool(_OPERATED.fullmatch(str(new.get("apiVersion", ""))))
+    stuck = tuple(path for path, *values in found if release and _is_stuck(kind, path, values, operated, claims_fit))
     return Change(
         what,
         name,
@@ -152,7 +156,10 @@ def _restarts(kind: str, api_version: str, paths: list[str]) -> str:
     return ""
 
 
-def _is_stuck(kind: str, path: str) -> bool:
+def _is_stuck(kind: str, path: str, values: list[Any], operated: bool, claims_fit: bool) -> bool:
+    if path.endswith(".volumeClaimTemplates"):
+        old, new = values
+        return cannot_become(old, new, operated, claims_fit)
     top, _, rest = path.partition(".")
     key = rest.split(".")[0]
     if kind == "StatefulSet":
@@ -165,6 +172,11 @@ def _way_out(kind: str, manifest: dict[str, Any], namespace: str) -> str:
     name, where = str(metadata["name"]), str(metadata.get("namespace") or namespace)
     if kind == "StatefulSet":
         return how_to_recreate(name, where)
+    if kind not in _WORKLOADS:
+        return (
+            f"{kind} {name}: its volumes get no smaller and keep their StorageClass, and its operator refuses this "
+            "after the update: set back what they have (docs/changes.md)"
+        )
     return (
         f"{kind} {name} has to be made anew for this: kubectl -n {where} delete {kind.lower()} {name}, then pulumi up"
     )

@@ -48,8 +48,13 @@ class Renderer:
         return {object_name(manifest): manifest for manifest in read(text).values()}
 
 
-def changes(step: Step, render: Render) -> Iterator[Change]:
+def changes(step: Step, render: Render, claims_fit: bool) -> Iterator[Change]:
     """Yield what happens to each object of a Release whose chart or values change.
+
+    Args:
+        step: of the Release.
+        render: makes its objects.
+        claims_fit: whether size and class of volumes are known to be possible.
 
     Raises:
         PreviewError: an archive is missing, or its chart refuses the values.
@@ -70,7 +75,7 @@ def changes(step: Step, render: Render) -> Iterator[Change]:
             yield Change("removed", name, release)
         elif name not in old:
             yield Change("added", name, release)
-        elif change := changed(name, old[name], new[name], release, namespace):
+        elif change := changed(name, old[name], new[name], release, namespace, claims_fit=claims_fit):
             yield change
 
 

@@ -35,15 +35,22 @@ class Preview:
         return LOSES if any(change.what in _LOST or change.stuck for change in self.all) else SAFE
 
 
-def preview(stack: str, against: str, steps: Sequence[Step], render: Render) -> Preview:
+def preview(stack: str, against: str, steps: Sequence[Step], render: Render, claims_fit: bool = False) -> Preview:
     """Return what the steps change, with the objects of Releases rendered.
 
     A Release that is replaced or made anew is a change of its own beside those of its objects.
+
+    Args:
+        stack: the stack's name.
+        against: what the steps begin with.
+        steps: one a resource.
+        render: makes the objects of a Release.
+        claims_fit: whether size and class of volumes are known to be possible.
     """
     releases, others = {}, []
     for step in steps:
         if step.type == RELEASE_TYPE:
-            releases[headline(step)] = list(changes(step, render))
+            releases[headline(step)] = list(changes(step, render, claims_fit))
             if step.op in ("replace", "move", "delete"):
                 others.append(Change(_WHAT[step.op], step.object))
         elif step.old is None or step.new is None:

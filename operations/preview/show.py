@@ -51,7 +51,8 @@ def _show(stack: str, against: str, steps: list[Step], renderer: Renderer, as_js
     steps = paired(steps)
     if releases := [step.object for step in steps if step.type == RELEASE_TYPE]:
         print(f"Rendering {', '.join(releases)} …", file=sys.stderr, flush=True)
-    found = report.preview(stack, against, steps, renderer)
+    # Without a cluster the program has not compared the volumes with those that are there.
+    found = report.preview(stack, against, steps, renderer, claims_fit=bool(renderer.context))
     # A paragraph of its own, as the comment on a pull request takes the last one for the summary.
     lines = [report.as_json(found)] if as_json else ["", *report.details(found, with_others), *report.summary(found)]
     print("\n".join(lines), flush=True)

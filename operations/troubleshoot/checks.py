@@ -147,7 +147,7 @@ def _prometheus(cluster: Cluster, settings: Settings) -> Iterator[Finding]:
 
     yield from monitoring.targets(query(monitoring.TARGETS))
     yield from monitoring.notifications(query(monitoring.NOTIFICATIONS))
-    for name, (metric, _) in monitoring.EXPORTERS.items():
+    for name, (metric, *_) in monitoring.EXPORTERS.items():
         yield from monitoring.exporter(name, query(metric))
 
 

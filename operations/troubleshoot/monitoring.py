@@ -11,9 +11,10 @@ RUNBOOKS = Path(__file__).parent.parent.parent / "docs" / "runbooks"
 # What is asked of Prometheus; the thresholds of its alerts are in rules/.
 TARGETS = "min by (job, namespace, pod, instance) (up) == 0"
 NOTIFICATIONS = "sum by (integration) (increase(alertmanager_notifications_failed_total[1h])) > 0"
+# By name: the metric, and the runbooks of one that is down and of one that nobody watches.
 EXPORTERS = {
-    "PostgreSQL": ("pg_up", "postgresql-down"),
-    "Redis": ("redis_up", "redis-down"),
+    "PostgreSQL": ("pg_up", "postgresql-down", "postgresql-unwatched"),
+    "Redis": ("redis_up", "redis-down", "redis-unwatched"),
 }
 _MOST_TARGETS = 10
 
@@ -33,15 +34,15 @@ def targets(samples: Sequence[Sample]) -> Iterator[Finding]:
 
 def exporter(name: str, samples: Sequence[Sample]) -> Iterator[Finding]:
     """Find a database or a Redis that does not answer its exporter, and one that nobody watches."""
-    metric, runbook = EXPORTERS[name]
+    metric, down, unwatched = EXPORTERS[name]
     if not samples:
         what, cause = f"nobody knows: there is no {metric}", "its exporter is not there, or is not scraped"
         step = "see the findings about targets; which Service has it: scrape/"
-        yield Finding(Severity.WARNING, name, what, None, cause, step, runbook)
+        yield Finding(Severity.WARNING, name, what, None, cause, step, unwatched)
     elif any(float(sample["value"][1]) == 0 for sample in samples):
         what, cause = f"does not answer its exporter ({metric} is 0)", "it is down, or the exporter's login is wrong"
-        step = f"docs/runbooks/{runbook}.md, step 1"
-        yield Finding(Severity.CRITICAL, name, what, None, cause, step, runbook)
+        step = f"docs/runbooks/{down}.md, step 1"
+        yield Finding(Severity.CRITICAL, name, what, None, cause, step, down)
 
 
 def notifications(samples: Sequence[Sample]) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from components.foundation.elastic_status import refusal
+
 from .finding import Finding, Object, Severity, subject, timestamp
 
 # By what kubectl calls them: what the API calls them, and their group.
@@ -20,8 +22,13 @@ _CAUSES = {
 
 
 def elastic(kind: str, items: Sequence[Object]) -> Iterator[Finding]:
-    """Find what is not green."""
+    """Find what is not green, and what its operator refuses to make of it."""
     for item in items:
+        if refused := refusal(item):
+            what = f"its operator does not do what the last update asked: {refused['message']}"
+            step = "set back what it refuses, then: pulumi up (docs/changes.md)"
+            since = timestamp(refused.get("lastTransitionTime"))
+            yield Finding(Severity.WARNING, subject(kind, item), what, since, "", step)
         status, spec = item.get("status", {}), item["spec"]
         health, version = status.get("health") or "unknown", status.get("version") or spec.get("version")
         if health == "green":

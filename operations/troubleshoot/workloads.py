@@ -26,6 +26,11 @@ _CONFIG = (
     "a ConfigMap, a Secret or a key of one is missing",
     "{describe}; what there is: kubectl -n {namespace} get configmaps,secrets",
 )
+# The kubelet gives it the reason of a missing ConfigMap, too.
+_USER = (
+    "its image runs as a user that the pod does not allow",
+    "{describe}; give the container a runAsUser, as a number",
+)
 _WAITING = {
     "ErrImagePull": _IMAGE,
     "ImagePullBackOff": _IMAGE,
@@ -77,7 +82,7 @@ def _container(pod: Object, container: Object, since: datetime, now: datetime) -
     waiting = state.get("waiting", {})
     reason = waiting.get("reason", "")
     if reason in _WAITING:
-        cause, step = _WAITING[reason]
+        cause, step = _USER if "runAsNonRoot" in waiting.get("message", "") else _WAITING[reason]
         namespace = pod["metadata"]["namespace"]
         step = step.format(describe=_describe("pod", pod), namespace=namespace, image=container.get("image", ""))
         cause = f"{cause}: {waiting['message']}" if waiting.get("message") else cause

@@ -12,7 +12,8 @@ from sandbox.demo.exporters import Target
 
 # What is divided by the speed. An expression's own ranges never are: it is tested as it is.
 DURATIONS = {
-    "scrape_interval", "evaluation_interval", "interval", "for", "group_wait", "group_interval", "repeat_interval",
+    "scrape_interval", "evaluation_interval", "interval", "for", "keep_firing_for", "group_wait", "group_interval",
+    "repeat_interval",
 }  # fmt: skip
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _IN_POD = re.compile(r"/etc/(?=prometheus/|alertmanager/|alertmanager-secrets/)")
@@ -102,7 +103,8 @@ def _jobs(text: str, ports: Ports, targets: Sequence[Target], speed: float) -> s
                 }
             )
         kept = {key: job[key] for key in ("job_name", "scrape_interval", "honor_labels") if key in job}
-        jobs.append({**kept, "static_configs": static})
+        # What the demo does not run is not missed.
+        jobs += [{**kept, "static_configs": static}] if static else []
     return _dump({"scrape_configs": jobs})
 
 

@@ -21,7 +21,7 @@ from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
-from sandbox.live.layout import API_PORT, NODE_ADDRESS, Live
+from sandbox.live.layout import API_PORT, LOAD_BALANCER_ADDRESS, NODE_ADDRESS, Live
 
 LOCAL = "127.0.0.1"
 POLL_SECONDS = 0.5
@@ -91,22 +91,26 @@ def _carry(source: socket.socket, sink: socket.socket) -> None:
 
 
 def targets(services: list[dict[str, Any]]) -> dict[int, Target]:
-    """Return where each port of 127.0.0.1 leads: those of load balancers to the Service, node ports to the node."""
+    """Return where each port of 127.0.0.1 leads: node ports to the node, those of load balancers to their address.
+
+    Those of a class, as AWS has one, have no address that kube-proxy knows, and lead to the Service.
+    """
     found: dict[int, Target] = {}
     for service in services:
         spec = service["spec"]
         for port in spec.get("ports", []):
             if spec["type"] == "LoadBalancer":
-                found[port["port"]] = (spec["clusterIP"], port["port"])
+                address = spec["clusterIP"] if spec.get("loadBalancerClass") else LOAD_BALANCER_ADDRESS
+                found[port["port"]] = (address, port["port"])
             elif spec["type"] == "NodePort":
                 found[port["nodePort"]] = (NODE_ADDRESS, port["nodePort"])
     return found
 
 
-def _addressless(services: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _addressless(services: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for service in services:
         if service["spec"]["type"] == "LoadBalancer" and not service["status"]["loadBalancer"].get("ingress"):
-            yield service["metadata"]["namespace"], service["metadata"]["name"]
+            yield service
 
 
 def _end_with_parent() -> None:
@@ -146,8 +150,8 @@ def serve(sandbox: Sandbox) -> None:
             if refused and refused != told:
                 print("\n".join(f"port {port}: {why}" for port, why in refused.items()), flush=True)
             told = refused
-            for namespace, name in _addressless(services):
-                _give_address(api, namespace, name)
+            for service in _addressless(services):
+                _give_address(api, service)
         except (client.ApiException, HTTPError) as error:
             print(f"{time.strftime('%H:%M:%S')} the API server: {error}", flush=True)
     sys.exit(f"the node ended with {node.returncode}")
@@ -169,8 +173,11 @@ def _services(api: client.ApiClient) -> list[dict[str, Any]]:
     return services
 
 
-def _give_address(api: client.ApiClient, namespace: str, name: str) -> None:
-    status = {"status": {"loadBalancer": {"ingress": [{"hostname": "localhost"}]}}}
+def _give_address(api: client.ApiClient, service: dict[str, Any]) -> None:
+    # By the address kube-proxy knows whom `loadBalancerSourceRanges` admits; URLs have the name.
+    address = {} if service["spec"].get("loadBalancerClass") else {"ip": LOAD_BALANCER_ADDRESS}
+    status = {"status": {"loadBalancer": {"ingress": [{"hostname": "localhost", **address}]}}}
+    namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
     client.CoreV1Api(api).patch_namespaced_service_status(name, namespace, status, _request_timeout=REQUEST_SECONDS)
 
 

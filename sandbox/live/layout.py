@@ -10,6 +10,7 @@ NODE = "sandbox-live"
 # 198.18.0.0/15 is reserved for benchmarks: nothing on a real network answers there.
 NODE_ADDRESS = "198.18.0.10"
 NODE_NETWORK = "198.18.0.0/24"
+LOAD_BALANCER_ADDRESS = "198.18.0.100"
 POD_NETWORK = "198.18.1.0/24"
 SERVICE_NETWORK = "198.19.0.0/16"
 API_SERVICE = "198.19.0.1"

@@ -24,7 +24,7 @@ from promql_parser import (
 
 from tests.catalogue.catalogue import ClosureError, Labels, reached
 
-_KEEP = {"deriv", "increase", "max_over_time", "predict_linear", "rate", "sort"}
+_KEEP = {"count_over_time", "deriv", "increase", "last_over_time", "max_over_time", "predict_linear", "rate", "sort"}
 
 
 def labels_of(expr: Expr) -> Labels | None:

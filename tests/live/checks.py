@@ -9,7 +9,8 @@ from collections.abc import Set
 from typing import Any
 
 from operations import render
-from tests.live.asking import ask, is_ready, pods, until, unwell
+from tests.catalogue import queries
+from tests.live.asking import ask, is_ready, pods, query, until, unwell
 from tests.offline import ROOT
 from tests.sandbox.conftest import CANARIES, Api, Project
 
@@ -81,6 +82,35 @@ def every_rule_is_evaluated(login: Login, stack: str) -> None:
     until(lambda: set(health()) == {"ok"}, 120, "every rule evaluated")
     print(f"\n{len(health())} rules")
     assert len(health()) == shipped
+
+
+def every_panel_has_data(login: Login) -> None:
+    """Wait until every query of a dashboard returns data whose metrics are exposed; the application's pod is there."""
+    pod = 'container_memory_working_set_bytes{pod="canary"}'
+    until(lambda: query(PROMETHEUS, pod, login), 120, "the application's pod")
+    exposed = {
+        (found["metric"]["job"], found["metric"]["__name__"])
+        for found in query(PROMETHEUS, 'group by (job, __name__) ({job!=""})', login)
+    }
+    wanted = []
+    for file in sorted((ROOT / "dashboards").glob("*.json")):
+        for panel in json.loads(file.read_text())["panels"]:
+            for target in panel["targets"]:
+                # Each value that a variable may have. What compares shows nothing where all is well.
+                text = re.sub(r'=~?"\$\w+"', '=~".+"', target["expr"])
+                one = queries.Query(f"{file.name}: {panel['title']}", text, frozenset())
+                if queries.reached_by([one]) <= exposed and not text.endswith("> 0"):
+                    wanted.append(one)
+    print(f"\n{len(wanted)} queries asked")
+    assert len(wanted) > 30
+
+    def empty() -> list[str]:
+        return [f"{one.where}: {one.text}" for one in wanted if not query(PROMETHEUS, one.text, login)]
+
+    # Rates need two scrapes.
+    with contextlib.suppress(AssertionError):
+        until(lambda: not empty(), 120, "data in each panel")
+    assert empty() == []
 
 
 def run(project: Project, stack: str, verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

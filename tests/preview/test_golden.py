@@ -140,8 +140,8 @@ def test_a_storage_size(tree: Tree) -> None:
         "Stack prod, against HEAD: 1 changed.",
         "  Cannot change in place: StatefulSet monitoring/prometheus (spec.volumeClaimTemplates)",
         "    StatefulSet prometheus has to be made anew for this, around its pods: kubectl -n monitoring delete "
-        "statefulset prometheus --cascade=orphan, then pulumi up. A larger volume: its claims first, see "
-        "docs/runbooks/volume-filling.md",
+        "statefulset prometheus --cascade=orphan, then pulumi up. A larger volume: make grow instead "
+        "(docs/changes.md)",
     )
     assert "+ storage: 200Gi" in details
 

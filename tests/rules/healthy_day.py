@@ -169,6 +169,7 @@ class Day:
         self._add("pg_stat_database_numbackends", postgres | {"datname": "mangakai"}, connections)
         nginx = {"namespace": APPLICATION, "pod": "nginx-a", "job": "nginx", "instance": "nginx-a:9113"}
         self._add("up", nginx, flat(1))
+        self._add("nginx_up", nginx, flat(1))
 
     def _nodes(self) -> None:
         """One 80 % full, which removes images when 86 % are reached at 18:00; one that another replaces at 4:00."""
@@ -187,6 +188,7 @@ class Day:
                 disk = exporter | {"fstype": fstype, "mountpoint": mountpoint}
                 self._add("node_filesystem_avail_bytes", disk, available, span)
                 self._add("node_filesystem_size_bytes", disk, flat(1000), span)
+                self._add("node_filesystem_readonly", disk, flat(0), span)
 
     def _volumes(self) -> None:
         """Elasticsearch's, and Prometheus' about 87 % full: every two hours it compacts, from 89 % down to 85 %."""
@@ -200,12 +202,17 @@ class Day:
             }
             self._add("kubelet_volume_stats_available_bytes", labels, free)
             self._add("kubelet_volume_stats_capacity_bytes", labels, flat(1000))
+            self._add("kubelet_volume_stats_used_bytes", labels, [1000 - (value or 0) for value in free])
 
     def _prometheus(self) -> None:
         """Its own state, and what it sends to each Alertmanager, which refuses one alert when it is replaced."""
         own = {"job": "prometheus", "namespace": "monitoring", "pod": "prometheus-0", "instance": "prometheus-0:9090"}
         self._add("up", own, flat(1))
         self._add("prometheus_config_last_reload_successful", own, flat(1))
+        for job, gone in {"kube-state-metrics": minutes("15:00", 1), "grafana": minutes("11:00", 3)}.items():
+            found = flat(1, {gone: 0})
+            self._add("prometheus_target_scrape_pool_targets", own | {"scrape_job": job}, found)
+        self._add("prometheus_target_scrape_pool_targets", own | {"scrape_job": "prometheus"}, flat(1))
         self._add(
             "prometheus_rule_evaluation_failures_total", own | {"rule_group": "redis.yml;mangakai.redis"}, flat(0)
         )

@@ -13,7 +13,9 @@ import yaml
 from components.metrics.rule_files import THRESHOLD
 
 _RULE = re.compile(
-    r"- alert: (?P<alert>\w+)\n\s+expr: (?:\|\n)?(?P<expr>.*?)\n(?P<rest>\s+(?:for|labels):.*?)(?=\s+- alert:|\Z)", re.S
+    r"- alert: (?P<alert>\w+)\n\s+expr: (?:\|\n)?(?P<expr>.*?)\n"
+    r"(?P<rest>\s+(?:for|keep_firing_for|labels):.*?)(?=\s+- alert:|\Z)",
+    re.S,
 )
 _FOR = re.compile(r"(?<=for: )(\d+)m$", re.MULTILINE)
 _SEVERITY = re.compile(r"severity: (\w+)")

@@ -39,8 +39,9 @@ UNNOTICED = {
         'HighCPUUsage, warning: container!="" dropped',
         'HighMemoryUsage, warning: container!="" dropped',
     ],
-    "`unless` compares with what has equal labels, and the left side has the same matcher": [
-        'PodNotReady, warning: namespace="$application" dropped (2)',
+    "all queues count, unless a stack names those of its generation": [
+        'LowMangaDemand, warning: queue=~".+" dropped',
+        'LowMangaGenerationRate, warning: queue=~".+" dropped',
     ],
     "where `unless` has found no success, all that is counted are errors": [
         'JaegerReadsFailing, warning: result="err" dropped',

@@ -199,6 +199,19 @@ def test_slack_says_the_same(rendered: Rendered, say: Any, status: str) -> None:
     assert f"<{GRAFANA}/d/mangakai-application|Dashboard>" in text
     assert (f"<{ALERTMANAGER}/#/silences/new?filter=" in text) is not resolved
     assert f"Status: {status}, severity critical" in text
+    assert " alerts, the first " not in text
+
+
+def test_slack_shows_the_links_and_a_count_however_many_alerts_there_are(rendered: Rendered, say: Any) -> None:
+    by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
+    (slack,) = by_name["critical-alerts"]["slack_configs"]
+    pods = [f"mangakai-backend-7f9c6d5b8-{number:05}" for number in range(200)]
+    text = say(slack["text"], "firing", pods)
+    assert len(text) < 8000, "Slack cuts it"
+    assert text.startswith("<https://wiki.mangakai.com/runbooks/high-error-rate|Runbook> · <")
+    assert "|Silence>\n" in text
+    assert "\n200 alerts, the first 20 of them:\n" in text
+    assert text.count("the description of") == 20
 
 
 @pytest.mark.parametrize("trace", [TRACE, ""], ids=["traced", "untraced"])

@@ -43,7 +43,7 @@ def test_the_engine_shows_it_and_registers_nothing(project: Project) -> None:
     project.prepare("local", traces={"certManager": "existing"}, application={"namespace": "elsewhere"})
     done = project.pulumi("local", "preview")
     assert done.returncode != 0
-    assert "cluster mangakai-local is not ready (nothing was registered):" in done.stdout
+    assert "cluster mangakai-local cannot take this stack as it is set (nothing was registered):" in done.stdout
     assert "traces.certManager: existing needs cert-manager" in done.stdout
     assert "there is no namespace 'elsewhere'" in done.stdout
     assert "Traceback" not in done.stdout

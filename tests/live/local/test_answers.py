@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import time
 from functools import partial
 from pathlib import Path
@@ -13,10 +12,9 @@ import urllib3
 
 from components.foundation.web_interfaces import WEB_INTERFACES
 from tests import offline
-from tests.catalogue import queries
 from tests.live import checks
 from tests.live.application import TRACE
-from tests.live.asking import ask, query, until
+from tests.live.asking import ask, until
 from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, KIBANA, PROMETHEUS
 from tests.live.elastic import as_kibana, documents, elastic
 from tests.offline import ROOT
@@ -67,32 +65,7 @@ def test_every_rule_is_evaluated() -> None:
 
 @pytest.mark.usefixtures("application")
 def test_every_panel_that_has_a_source_has_data() -> None:
-    until(
-        lambda: len(query(PROMETHEUS, 'container_memory_working_set_bytes{pod="canary"}')), 120, "the application's pod"
-    )
-    exposed = {
-        (found["metric"]["job"], found["metric"]["__name__"])
-        for found in query(PROMETHEUS, 'group by (job, __name__) ({job!=""})')
-    }
-    wanted = []
-    for file in sorted((ROOT / "dashboards").glob("*.json")):
-        for panel in json.loads(file.read_text())["panels"]:
-            for target in panel["targets"]:
-                # Each value that a variable may have. What compares shows nothing where all is well.
-                text = re.sub(r'=~?"\$\w+"', '=~".+"', target["expr"])
-                one = queries.Query(f"{file.name}: {panel['title']}", text, frozenset())
-                if queries.reached_by([one]) <= exposed and not text.endswith("> 0"):
-                    wanted.append(one)
-    print(f"\n{len(wanted)} queries asked")
-    assert len(wanted) > 30
-
-    def empty() -> list[str]:
-        return [f"{one.where}: {one.text}" for one in wanted if not query(PROMETHEUS, one.text)]
-
-    # Rates need two scrapes.
-    with contextlib.suppress(AssertionError):
-        until(lambda: not empty(), 120, "data in each panel")
-    assert empty() == []
+    checks.every_panel_has_data(None)
 
 
 @pytest.mark.usefixtures("application")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.live import checks
 from tests.live.asking import ask, bring_up, until
 from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, KIBANA, PROMETHEUS
@@ -64,3 +66,8 @@ def test_a_critical_alert_reaches_people_by_mail_and_slack_with_the_passwords_th
 
 def test_the_heartbeat_is_sent(api: Api) -> None:
     until(lambda: [one for one in messages(api) if one.get("webhook") == CANARIES["heartbeatUrl"]], 120, "a heartbeat")
+
+
+@pytest.mark.usefixtures("application")
+def test_every_panel_that_has_a_source_has_data() -> None:
+    checks.every_panel_has_data(WEB)

@@ -1,13 +1,11 @@
 """The stack `local` through the real engine, on a real API server, with the real operators."""
 
-import contextlib
 import json
 import re
 import time
 from pathlib import Path
 
 import pytest
-from kubernetes.client.exceptions import NotFoundException
 
 from components.settings import read_file
 from operations import render
@@ -90,28 +88,6 @@ def test_a_change_touches_one_object_in_place(
         assert api.get(f"/api/v1/namespaces/monitoring/configmaps/{name}")["metadata"]["uid"] == uid
     finally:
         path.write_text(before)
-        project.up("local")
-
-
-def test_a_larger_volume_says_what_to_do_and_that_does(project: Project, api: Api) -> None:
-    path = "/apis/apps/v1/namespaces/monitoring/statefulsets/prometheus"
-    pod = api.get("/api/v1/namespaces/monitoring/pods/prometheus-0")["metadata"]["uid"]
-    project.prepare("local", prometheus={"storage": "6Gi"})
-    try:
-        done = project.pulumi("local", "up", "--yes", "--skip-preview")
-        assert done.returncode != 0
-        command = re.search(r"kubectl -n monitoring delete statefulset prometheus --cascade=orphan", done.stdout)
-        assert command, done.stdout
-        assert "docs/runbooks/volume-filling.md" in done.stdout
-        api.apps.delete_namespaced_stateful_set("prometheus", "monitoring", propagation_policy="Orphan")
-        assert project.up("local")["updated"] == 1
-        (claim,) = api.get(path)["spec"]["volumeClaimTemplates"]
-        assert claim["spec"]["resources"]["requests"]["storage"] == "6Gi"
-        assert api.get("/api/v1/namespaces/monitoring/pods/prometheus-0")["metadata"]["uid"] == pod
-    finally:
-        with contextlib.suppress(NotFoundException):
-            api.apps.delete_namespaced_stateful_set("prometheus", "monitoring", propagation_policy="Orphan")
-        project.prepare("local")
         project.up("local")
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import socketserver
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +50,9 @@ def test_prometheus_globals() -> None:
 @pytest.mark.requirement("S-014")
 def test_alerts_go_to_every_alertmanager() -> None:
     (alertmanagers,) = PROMETHEUS["alerting"]["alertmanagers"]
-    (discovery,) = alertmanagers["dns_sd_configs"]
-    assert (discovery["names"], discovery["port"]) == (["alertmanager-headless.monitoring.svc"], 9093)
+    for discovery in alertmanagers["dns_sd_configs"]:
+        assert (discovery["names"], discovery["port"]) == (["alertmanager-headless.monitoring.svc"], 9093)
+    assert [discovery["type"] for discovery in alertmanagers["dns_sd_configs"]] == ["A", "AAAA"]
 
 
 @pytest.mark.requirement("S-015", "S-016")
@@ -216,6 +219,20 @@ def test_metrics_are_shown_on_port_8001(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(metrics, "make_server", refuse)
     metrics.serve()
     assert asked == [("0.0.0.0", 8001)]  # noqa: S104
+
+
+def test_metrics_are_shown_on_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int, socket.AddressFamily]] = []
+
+    def refuse(host: str, port: int, _app: object, server: type[socketserver.TCPServer], _handler: object) -> None:
+        asked.append((host, port, socket.AddressFamily(server.address_family)))
+        raise OSError("no server is needed here")
+
+    monkeypatch.setattr(metrics, "make_server", refuse)
+    for address in ("[::]:8001", "127.0.0.1:8002"):
+        monkeypatch.setenv("METRICS_ADDRESS", address)
+        metrics.serve()
+    assert asked == [("::", 8001, socket.AF_INET6), ("127.0.0.1", 8002, socket.AF_INET)]
 
 
 @pytest.mark.requirement("S-124")

@@ -119,7 +119,7 @@ def test_what_aws_names_is_another_one_under_another_urn() -> None:
 
 
 def registered(inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"inputs": inputs, "ignore_changes": [], "aliases": [], **more}
+    return {"inputs": inputs, "ignore_changes": [], "replace_on_changes": [], "aliases": [], **more}
 
 
 def test_an_alias_leads_to_what_a_resource_was() -> None:
@@ -188,3 +188,11 @@ def test_nothing_is_said_where_nothing_changes() -> None:
     assert report.summary(found) == ["Stack prod, against main: nothing changes."]
     assert list(report.details(found, with_others=True)) == []
     assert found.status == 0
+
+
+def test_what_the_program_replaces() -> None:
+    old = {"kind": "Service", "metadata": {"name": "one"}, "spec": {"ports": []}}
+    new = with_(old, "spec|loadBalancerClass", "one")
+    for paths, op in ((["spec.loadBalancerClass"], "replace"), (["spec.type"], "update")):
+        (step,) = base.steps_of({"urn": registered(old)}, {"urn": registered(new, replace_on_changes=paths)})
+        assert step.op == op

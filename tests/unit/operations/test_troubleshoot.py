@@ -113,6 +113,14 @@ def test_a_container_that_cannot_start_is_told_at_once(reason: str, step: str) -
     assert found.cause.endswith(": the reason")
 
 
+def test_a_container_whose_user_is_not_allowed_lacks_no_config_map() -> None:
+    message = "container has runAsNonRoot and image has non-numeric user (nobody), cannot verify user is non-root"
+    waiting = container({"waiting": {"reason": "CreateContainerConfigError", "message": message}})
+    (found,) = of_pod(pod("Pending", ready=False, age_minutes=0.1, containerStatuses=[waiting]))
+    assert found.cause == f"its image runs as a user that the pod does not allow: {message}"
+    assert "configmaps" not in found.next_step
+
+
 def test_a_pending_pod_has_the_schedulers_reason() -> None:
     condition = {
         "type": "PodScheduled",
@@ -289,6 +297,20 @@ def test_elastics_health_has_a_severity(health: str, severity: Severity) -> None
         assert found.since == NOW - timedelta(minutes=5)
 
 
+def test_what_elastics_operator_refuses_is_told_in_its_words_whatever_the_health() -> None:
+    said = "decreasing storage size is not supported"
+    condition = {"type": "ReconciliationComplete", "status": "False", "lastTransitionTime": ago(minutes=5)}
+    item = thing("mangakai-logs", status={"health": "green", "conditions": [condition | {"message": said}]})
+    refused, green = operators.elastic("elasticsearch", [item])
+    assert (refused.severity, refused.since, green.severity) == (
+        Severity.WARNING,
+        NOW - timedelta(minutes=5),
+        Severity.INFO,
+    )
+    assert refused.what.endswith(said)
+    assert "set back what it refuses" in refused.next_step
+
+
 def test_a_jaeger_that_its_operator_could_not_make_is_told() -> None:
     (found,) = operators.jaeger([thing("jaeger", status={"phase": "Failed"})])
     assert (found.severity, found.what) == (Severity.CRITICAL, "is Failed")
@@ -370,7 +392,7 @@ def test_what_prometheus_says_becomes_findings() -> None:
     (down,) = monitoring.exporter("PostgreSQL", [{"metric": {}, "value": [0, "0"]}])
     assert (down.severity, down.runbook) == (Severity.CRITICAL, "postgresql-down")
     (absent,) = monitoring.exporter("Redis", [])
-    assert absent.severity is Severity.WARNING
+    assert (absent.severity, absent.runbook) == (Severity.WARNING, "redis-unwatched")
     assert list(monitoring.exporter("Redis", [{"metric": {}, "value": [0, "1"]}])) == []
 
 

@@ -65,4 +65,11 @@ def test_servers_listen_on_this_machine_only_and_on_the_sandboxs_ports(settings:
 
 def test_kwoks_own_volumes_give_way_to_ours(settings: list[dict[str, Any]]) -> None:
     names = [stage["metadata"]["name"] for stage in settings[1:]]
-    assert names == ["node-initialize", "pod-ready", "load-balancer-address", "volume-provision", "volume-delete"]
+    assert names == [
+        "node-initialize",
+        "pod-ready",
+        "load-balancer-address",
+        "volume-provision",
+        "volume-resize",
+        "volume-delete",
+    ]

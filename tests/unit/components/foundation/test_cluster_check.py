@@ -36,7 +36,7 @@ def test_what_is_of_another_stack_is_told_beside_what_the_cluster_lacks(
         with pytest.raises(pulumi.RunError) as error:
             connect(SETTINGS)
     head, *lines = str(error.value).splitlines()
-    assert head == "cluster mangakai-x is not ready (nothing was registered):"
+    assert head == "cluster mangakai-x cannot take this stack as it is set (nothing was registered):"
     assert lines[0].startswith(
         "  - namespace/monitoring: already there, and of stack mangakai-monitoring/first; this is"
     )

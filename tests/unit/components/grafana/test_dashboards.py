@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
@@ -29,6 +30,17 @@ GUIDE = {
 UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and not name.startswith("__")}
 # The guide's own step at 1 % errors (S-056), of which no alert speaks.
 STEPS_OF_THE_GUIDE = {"Error Rate": {0.01: "yellow"}}
+# The series of panels that show how something went, as they are named in the legend, and what tells it at a glance.
+OUTCOMES: dict[str, dict[str, str | None]] = {
+    "Request Rate": {"GET 200": None, "POST 503": "red"},
+    "Manga Generated per Hour": {"success": "green", "failure": "red"},
+    "Notifications": {"email": None, "email failed": "red"},
+    "Grafana Requests": {"200": None, "500": "red"},
+    "Spans": {"saved": "green", "dropped": "yellow", "not saved": "red"},
+    "Trace Queries": {"ok": "green", "err": "red"},
+    "Elasticsearch: Health": {"logs: red": "red", "logs: yellow": "yellow", "logs: no answer": "purple"},
+}
+OUTCOME_LABELS = ("{{status}}", "{{status_code}}", "{{result}}")
 COLORS = {"warning": "yellow", "critical": "red"}
 
 TEXTS = grafana.dashboards()
@@ -60,7 +72,39 @@ def panel_problems(panel: dict[str, Any]) -> list[str]:
     for link in panel.get("links", []):
         if RUNBOOKS.get(link["title"].removeprefix("Runbook: ")) != link["url"]:
             problems.append(f"{link['url']} is not the runbook of {link['title']}")
-    return problems + step_problems(panel)
+    return problems + step_problems(panel) + drawing_problems(panel)
+
+
+def drawing_problems(panel: dict[str, Any]) -> list[str]:
+    """Return what of a graph misleads at a glance: its axis, its thresholds, its colours."""
+    if panel["type"] != "timeseries":
+        return []
+    defaults = panel["fieldConfig"]["defaults"]
+    custom = defaults["custom"]
+    problems = []
+    if defaults.get("unit") == "percentunit" and "max" not in defaults:
+        # Where all values are 0 and the axis has no end, Grafana draws it up to 100, which is 10000 %.
+        highest = max((step["value"] or 0 for step in _steps(panel)), default=0)
+        if not highest < custom.get("axisSoftMax", 0) <= 1:
+            problems.append("an axis that ends nowhere, or below the steps")
+    if _steps(panel) and _steps(panel)[0]["color"] != "green" and custom["thresholdsStyle"]["mode"] != "dashed+area":
+        # A line has the colour of what begins there: where low is bad, the one of the warning would be green.
+        problems.append("lines without areas, where low is bad")
+    outcomes = OUTCOMES.get(panel["title"], {})
+    if not outcomes and any(label in target["legendFormat"] for label in OUTCOME_LABELS for target in panel["targets"]):
+        problems.append("colours that go by order, of series that say how something went")
+    drawn = {name: color_of(panel, name) for name in outcomes}
+    return problems + ([f"colours {drawn} instead of {outcomes}"] if drawn != outcomes else [])
+
+
+def color_of(panel: dict[str, Any], name: str) -> str | None:
+    """Return the colour that is fixed for a series, or None where it comes by order."""
+    for override in panel["fieldConfig"]["overrides"]:
+        kind, options = override["matcher"]["id"], override["matcher"]["options"]
+        if name == options if kind == "byName" else re.search(options.strip("/"), name):
+            (property_,) = override["properties"]
+            return str(property_["value"]["fixedColor"])
+    return None
 
 
 def step_problems(panel: dict[str, Any]) -> list[str]:
@@ -192,6 +236,14 @@ def _defaults(board: Dashboard, title: str) -> dict[str, Any]:
         (lambda b: _defaults(b, "CPU Usage").update(unit="pct"), "CPU Usage: no unit"),
         (lambda b: _defaults(b, "CPU Usage").update(min="0"), "'0' is no float"),
         (lambda b: _defaults(b, "CPU Usage")["custom"].update(drawStyle="lines"), "'lines' is no GraphDrawStyle"),
+        (lambda b: _defaults(b, "CPU of the Limit")["custom"].pop("axisSoftMax"), "CPU of the Limit: an axis"),
+        (lambda b: _defaults(b, "Redis Memory")["custom"].update(axisSoftMax=0.9), "Redis Memory: an axis"),
+        (
+            lambda b: _defaults(b, "Volumes Free")["custom"]["thresholdsStyle"].update(mode="dashed"),
+            "lines without areas",
+        ),
+        (lambda b: _panel(b, "CPU Usage")["targets"][0].update(legendFormat="{{status}}"), "colours that go by order"),
+        (lambda b: _panel(b, "CPU Usage").update(title="Trace Queries"), "Trace Queries: colours {'ok': None"),
         (lambda b: _steps(_panel(b, "Redis Memory"))[1].update(value=0.8), "Redis Memory: steps at"),
         (lambda b: _steps(_panel(b, "PostgreSQL Connections"))[2].update(color="yellow"), "Connections: steps at"),
         (lambda b: _steps(_panel(b, "Volumes Free"))[1].update(color="orange"), "Volumes Free: steps at"),

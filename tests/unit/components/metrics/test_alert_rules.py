@@ -1,5 +1,6 @@
 """What a stack may change about the alerts, what it may not, and what the rules are then."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,12 +11,15 @@ from pydantic import ValidationError
 
 from components.metrics import alert_rules
 from components.metrics.rule_files import RULES, THRESHOLD, Rule, steps, threshold
+from components.metrics.scrape_jobs import SCRAPE
 from components.settings.alerts import AlertsSettings
+from components.settings.application import ApplicationSettings
 from components.settings.errors import explain
 
+APPLICATION = ApplicationSettings(namespace="manga-test")
 COMPARISONS = {"==", "!=", "<", ">", "<=", ">="}
-# None, one, and the least number of events that makes a share of them worth an alert.
-NO_THRESHOLDS = {0.0, 1.0, 3.0}
+# None, one, and the least numbers of events that make a share of them worth an alert.
+NO_THRESHOLDS = {0.0, 1.0, 3.0, 10.0}
 
 
 def constants(expression: Any) -> Iterator[float]:
@@ -49,7 +53,7 @@ def value(expression: Any) -> float | None:
 
 def rendered(rules: dict[str, object], **settings: str) -> dict[tuple[str, str], Rule]:
     """Return the rules of a stack by alert and severity."""
-    files = alert_rules.render(AlertsSettings.model_validate({"rules": rules, **settings}), "manga-test")
+    files = alert_rules.render(AlertsSettings.model_validate({"rules": rules, **settings}), APPLICATION)
     parsed = [yaml.safe_load(text) for text in files.values()]
     all_rules = [rule for file in parsed for group in file["groups"] for rule in group["rules"]]
     return {(rule["alert"], rule["labels"]["severity"]): rule for rule in all_rules}
@@ -67,7 +71,7 @@ def test_without_changes_the_rules_are_those_of_the_files() -> None:
         for name in (path.name for path in RULES.glob("*.yml"))
     }
     assert {
-        name: yaml.safe_load(text) for name, text in alert_rules.render(AlertsSettings(), "manga-test").items()
+        name: yaml.safe_load(text) for name, text in alert_rules.render(AlertsSettings(), APPLICATION).items()
     } == written
 
 
@@ -75,7 +79,7 @@ def test_no_file_names_an_environment() -> None:
     for path in RULES.glob("*.yml"):
         expressions = [rule["expr"] for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
         assert not [expr for expr in expressions if "mangakai-prod" in expr or "staging" in expr], path.name
-    texts = alert_rules.render(AlertsSettings(), "manga-test").values()
+    texts = alert_rules.render(AlertsSettings(), APPLICATION).values()
     assert not [text for text in texts if "$application" in text]
     assert any('namespace="manga-test"' in text for text in texts)
 
@@ -86,6 +90,44 @@ def test_each_number_that_a_rule_compares_with_is_marked() -> None:
     for rule in rules:
         marked = {float(found[0]) for found in THRESHOLD.finditer(rule["expr"])}
         assert set(constants(promql_parser.parse(rule["expr"]))) <= NO_THRESHOLDS | marked, rule["alert"]
+
+
+# `up` is Prometheus' own word and never missing; how many replicas are seen only falls while one is not asked.
+NEVER_MISSING = {"up", "alertmanager_cluster_members"}
+
+
+def instants(expression: Any) -> set[str]:
+    """Return the metrics of which an expression asks the newest value only; their absence counts for nothing."""
+    if isinstance(expression, promql_parser.VectorSelector):
+        return {expression.name or ""}
+    if isinstance(expression, promql_parser.BinaryExpr):
+        return instants(expression.lhs) | instants(expression.rhs)
+    if isinstance(expression, promql_parser.Call):
+        arguments = [] if expression.func.name == "absent" else expression.args
+        return set[str]().union(*map(instants, arguments))
+    return instants(expression.expr) if hasattr(expression, "expr") else set()
+
+
+def test_a_failed_scrape_begins_no_alert_anew_and_ends_none() -> None:
+    """What has to hold for more than a minute is asked of a range, and what a gap would end is held for 5 minutes."""
+    found = 0
+    for rule in (rule for by_severity in steps().values() for rule in by_severity.values()):
+        asked = instants(promql_parser.parse(rule["expr"])) - NEVER_MISSING
+        assert not asked or rule.get("for") == "1m", f"{rule['alert']}: {asked}"
+        if asked or "last_over_time" in rule["expr"]:
+            assert rule["keep_firing_for"] == "5m", rule["alert"]
+            found += 1
+    assert found > 20
+
+
+def test_a_job_without_targets_is_told_by_one_rule_or_another() -> None:
+    """TargetsMissing asks Prometheus for the jobs that it has; what it leaves out has an alert about its absence."""
+    (missing,) = steps()["TargetsMissing"].values()
+    (left_out,) = re.findall(r'scrape_job!~"([^"]+)"', missing["expr"])
+    rules = [rule for by_severity in steps().values() for rule in by_severity.values()]
+    absent = {job for rule in rules for job in re.findall(r'absent\(\w+\{job="([\w-]+)"\}\)', rule["expr"])}
+    assert set(left_out.split("|")) == absent
+    assert absent <= {path.stem for path in SCRAPE.glob("*.yml")}
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_no_label_of_a_metric_is_hidden_by_its_target() -> None:
         ("monitoring.yml", "on (namespace)", "on (cluster)", "there is no label cluster"),
         ("application.yml", "sum by (le)", "sum by (method)", "there is no label le"),
         ("nodes.yml", "{{ $labels.mountpoint }}", "{{ $labels.mount }}", "shows mount"),
-        ("nodes.yml", "min by (node, mountpoint)", "min by (pod, mountpoint)", "shows node"),
+        ("nodes.yml", "by (node, mountpoint)", "by (pod, mountpoint)", "shows node"),
         ("kubernetes.yml", ") >= 1\n", ")) >= 1\n", "unexpected"),
     ],
 )

@@ -12,20 +12,22 @@ import pytest
 from sandbox.live.host import Forwarding, targets
 
 
-def service(kind: str, *ports: dict[str, int]) -> dict[str, Any]:
-    return {"spec": {"type": kind, "clusterIP": "198.19.0.7", "ports": list(ports)}}
+def service(kind: str, *ports: dict[str, int], **spec: str) -> dict[str, Any]:
+    return {"spec": {"type": kind, "clusterIP": "198.19.0.7", "ports": list(ports), **spec}}
 
 
-def test_a_load_balancer_answers_at_its_own_port_and_a_node_port_at_the_nodes() -> None:
+def test_a_load_balancer_answers_at_its_own_address_or_its_services_and_a_node_port_at_the_nodes() -> None:
     services = [
         service("LoadBalancer", {"port": 9090, "nodePort": 31000}, {"port": 443, "nodePort": 31001}),
+        service("LoadBalancer", {"port": 5601, "nodePort": 31002}, loadBalancerClass="service.k8s.aws/nlb"),
         service("NodePort", {"port": 3000, "nodePort": 30030}),
         service("ClusterIP", {"port": 9093}),
         {"spec": {"type": "ExternalName"}},
     ]
     assert targets(services) == {
-        9090: ("198.19.0.7", 9090),
-        443: ("198.19.0.7", 443),
+        9090: ("198.18.0.100", 9090),
+        443: ("198.18.0.100", 443),
+        5601: ("198.19.0.7", 5601),
         30030: ("198.18.0.10", 30030),
     }
 

@@ -1,0 +1,190 @@
+"""Make the volumes of a stack as large as its settings say, while they are in use: `make grow STACK=…`.
+
+Each claim is told its new size and waited for. Then its StatefulSet is made anew around the pods, which go on: the
+claims in one that is there cannot change. Elastic's operator does the same by itself, in a `pulumi up`. What is done
+already is not done again: after an interruption, start it once more.
+
+Exit statuses: 0 all volumes are as large as they should be, 3 a volume is not larger yet, 1 the cluster refuses or
+cannot be asked, 2 wrong settings or usage.
+"""
+
+import argparse
+import copy
+import http.client
+import json
+import re
+import sys
+import time
+from typing import Any
+
+from kubernetes import client as api
+from kubernetes import config as kubeconfig
+from kubernetes.config import ConfigException
+from urllib3.exceptions import HTTPError
+
+from components.foundation.names import MONITORING
+from components.foundation.ownership import OWNER, owner
+from components.foundation.volumes import Volumes, claimed, volumes
+from components.settings import Settings, SettingsError
+from components.settings.types import to_bytes
+from operations.progress import waiting
+from operations.stack import read
+
+LATE = 3
+_GONE_SECONDS = 60  # until a StatefulSet is removed, its pods kept
+_TIMEOUT = 30.0  # seconds that an answer may take
+_CORE, _APPS = f"/api/v1/namespaces/{MONITORING}", f"/apis/apps/v1/namespaces/{MONITORING}"
+_CLAIMS = f"{_CORE}/persistentvolumeclaims"
+
+Object = dict[str, Any]
+
+
+class GrowError(Exception):
+    """A volume cannot be made larger; the message says why, and what to do."""
+
+
+class NotYetError(GrowError):
+    """A volume is not larger in time."""
+
+
+class _Server:
+    """The API server, in JSON: the client's own objects take no field that it does not know."""
+
+    def __init__(self, client: api.ApiClient) -> None:
+        self._client = client
+
+    def ask(self, method: str, path: str, body: Object | None = None, *besides: int) -> Object | None:
+        """Return what the server answers, or None where its status is one of `besides`."""
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        request = self._client.param_serialize(
+            method,
+            path,
+            header_params={"Accept": "application/json", "Content-Type": kind},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = self._client.call_api(*request, _request_timeout=_TIMEOUT)
+            found = dict(json.loads(answer.read()))  # type: ignore[no-untyped-call]
+        except (HTTPError, ValueError) as error:
+            raise GrowError(f"the cluster cannot be asked: {error}") from error
+        if answer.status in besides:
+            return None
+        if answer.status >= http.client.BAD_REQUEST:
+            raise GrowError(f"the cluster refuses: {found.get('message')}")
+        return found
+
+    def get(self, path: str) -> Object:
+        """Return what lies at a path."""
+        return self.ask("GET", path) or {}
+
+
+def grow(settings: Settings, stack: str, client: api.ApiClient) -> list[str]:
+    """Make the volumes larger, and return a line for each StatefulSet whose volumes were too small.
+
+    Args:
+        settings: of the stack.
+        stack: its name.
+        client: of its cluster.
+
+    Raises:
+        NotYetError: a claim was told, and has not grown in the time that a Release has.
+        GrowError: the namespace is of another stack, a StorageClass lets no volume grow, or the cluster refuses.
+    """
+    server = _Server(client)
+    annotations = server.get(_CORE)["metadata"].get("annotations") or {}
+    if (named := annotations.get(OWNER, owner(stack))) != owner(stack):
+        raise GrowError(f"namespace {MONITORING} is of stack {named}, and this is {owner(stack)}")
+    done = []
+    for each in volumes(settings):
+        found = None if each.operated else server.ask("GET", _path(each), None, http.client.NOT_FOUND)
+        if found and to_bytes(claimed(found)[0]) < to_bytes(each.size):
+            _see_that_it_may_grow(server, each, found)
+            _grow_claims(server, each, found, settings.charts.timeout_seconds)
+            _make_anew(server, each, found)
+            done.append(f"{each.setting}: the volumes of {each.stateful_set} have {each.size} now")
+    return done
+
+
+def _path(wanted: Volumes) -> str:
+    return f"{_APPS}/statefulsets/{wanted.stateful_set}"
+
+
+def _see_that_it_may_grow(server: _Server, wanted: Volumes, stateful_set: Object) -> None:
+    _, name = claimed(stateful_set)
+    if not server.get(f"/apis/storage.k8s.io/v1/storageclasses/{name}").get("allowVolumeExpansion"):
+        raise GrowError(f"{wanted.setting}: StorageClass {name!r} lets no volume grow (allowVolumeExpansion)")
+
+
+def _grow_claims(server: _Server, wanted: Volumes, stateful_set: Object, seconds: float) -> None:
+    (template,) = stateful_set["spec"]["volumeClaimTemplates"]
+    pattern = re.compile(rf"{re.escape(template['metadata']['name'])}-{re.escape(wanted.stateful_set)}-\d+")
+
+    def claims() -> list[Object]:
+        return [one for one in server.get(_CLAIMS)["items"] if pattern.fullmatch(one["metadata"]["name"])]
+
+    for claim in claims():
+        if to_bytes(claim["spec"]["resources"]["requests"]["storage"]) < to_bytes(wanted.size):
+            larger = {"spec": {"resources": {"requests": {"storage": wanted.size}}}}
+            server.ask("PATCH", f"{_CLAIMS}/{claim['metadata']['name']}", larger)
+    with waiting(f"Growing the volumes of {wanted.stateful_set} to {wanted.size}") as show:
+        end = time.monotonic() + seconds
+        while late := [claim["metadata"]["name"] for claim in claims() if _has(claim) < to_bytes(wanted.size)]:
+            if time.monotonic() > end:
+                raise NotYetError(
+                    f"{', '.join(late)}: not of {wanted.size} after {seconds:.0f} s. "
+                    f"Why: kubectl -n {MONITORING} describe pvc {late[0]}. Then once more: make grow"
+                )
+            show("")
+            time.sleep(1)
+
+
+def _has(claim: Object) -> float:
+    return to_bytes(claim["status"].get("capacity", {}).get("storage", "0"))
+
+
+def _make_anew(server: _Server, wanted: Volumes, stateful_set: Object) -> None:
+    """Make a StatefulSet anew around its pods, with a larger claim in it and everything else as it was."""
+    metadata, spec = stateful_set["metadata"], copy.deepcopy(stateful_set["spec"])
+    spec["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = wanted.size
+    kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if key in metadata}
+    anew = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": kept, "spec": spec}
+    with waiting(f"Making StatefulSet {wanted.stateful_set} anew around its pods") as show:
+        around = {"propagationPolicy": "Orphan", "preconditions": {"uid": metadata["uid"]}}
+        server.ask("DELETE", _path(wanted), around)
+        end = time.monotonic() + _GONE_SECONDS
+        while not server.ask("POST", f"{_APPS}/statefulsets", anew, http.client.CONFLICT):
+            if time.monotonic() > end:
+                raise GrowError(f"StatefulSet {wanted.stateful_set} is not removed after {_GONE_SECONDS} s")
+            show("")
+            time.sleep(0.5)
+
+
+def main() -> int:
+    """Grow the volumes of one stack. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="make grow", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stack", required=True, help="whose volumes; the kubeconfig must lead to its cluster")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    arguments = parser.parse_args()
+    try:
+        settings = read(arguments.stack)
+        client = kubeconfig.new_client_from_config(context=settings.cluster.context)  # type: ignore[no-untyped-call]
+        done = grow(settings, arguments.stack, client)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (ConfigException, GrowError) as error:
+        print(f"grow: {error}", file=sys.stderr)
+        return LATE if isinstance(error, NotYetError) else 1
+    if arguments.json:
+        print(json.dumps({"stack": arguments.stack, "done": done}, indent=2))
+    else:
+        lines = done or [f"no volume of stack {arguments.stack} is smaller than it should be"]
+        print("\n".join([*lines, f"Now: pulumi up --stack {arguments.stack}"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
