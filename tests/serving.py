@@ -1,5 +1,6 @@
-"""A server that answers for as long as a test needs it."""
+"""A server that answers for as long as a test needs it, and one that never does."""
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -17,3 +18,10 @@ def serving(server: socketserver.TCPServer) -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """Listen, and answer nothing; give the port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]

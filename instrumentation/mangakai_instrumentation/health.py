@@ -16,12 +16,21 @@ from fastapi.responses import JSONResponse
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from sqlalchemy import Engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .tracing import path_of
 
 PATHS = ("/live", "/ready", "/health")
 CHECK_SECONDS = 2
+# How long `/ready` waits for a check that runs: the kubelet waits a second where nothing else is set.
+PATIENCE_SECONDS = 0.5
 # How long an answer counts: probes of many pods, or of a stranger, must not become load on what they ask about.
 FRESH_SECONDS, EXTERNAL_FRESH_SECONDS = 1, 60
 Check = Callable[[], Awaitable[object]]
+Redis = redis_sync.Redis | redis_sync.RedisCluster | redis_async.Redis | redis_async.RedisCluster
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,9 +52,9 @@ def database_check(engine: Engine | AsyncEngine) -> Check:
     return _in_thread(select_in_thread)
 
 
-def redis_check(client: "redis_sync.Redis | redis_async.Redis") -> Check:
-    """Return the check of a Redis: that it answers a PING (S-112, D-150)."""
-    if isinstance(client, redis_async.Redis):
+def redis_check(client: Redis) -> Check:
+    """Return the check of a Redis, or of a cluster: that it answers a PING (S-112, D-150)."""
+    if isinstance(client, redis_async.Redis | redis_async.RedisCluster):
         return lambda: client.ping()
     return _in_thread(client.ping)
 
@@ -68,75 +77,101 @@ def s3(client: Any, bucket: str) -> Check:
     return _in_thread(lambda: client.head_bucket(Bucket=bucket))
 
 
-def add_routes(app: FastAPI, own: Mapping[str, Check], external: Mapping[str, Check]) -> None:
-    """Add the three routes.
+def answer_probes(app: FastAPI, own: Mapping[str, Check], external: Mapping[str, Check]) -> None:
+    """Answer the three paths before the application does: its dependencies and middleware may refuse a stranger.
 
     `/live` says that the process answers. `/ready` is 503 until each of its own checks has succeeded once, so that no
     pod that cannot work gets requests; afterwards it says `degraded`, with 200: a database that is away must not take
     every pod away with it (D-154). `/health` is always 200, and shows what others offer too.
 
     Args:
-        app: the application.
+        app: the application, which must not have begun to answer.
         own: checks of what a request cannot do without.
         external: checks of what others offer, never part of readiness.
     """
     owned = {name: _Checked(name, check, FRESH_SECONDS) for name, check in own.items()}
     foreign = {name: _Checked(name, check, EXTERNAL_FRESH_SECONDS) for name, check in external.items()}
 
-    async def live() -> dict[str, Any]:
-        return {"status": "alive", "timestamp": time.time()}
+    async def live(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "alive", "timestamp": time.time()})
 
-    async def ready() -> JSONResponse:
-        checks = await _answers(owned)
+    async def ready(_: Request) -> JSONResponse:
+        checks = await _answers(owned, PATIENCE_SECONDS)
         if all(check.has_succeeded for check in owned.values()):
             return JSONResponse({"status": _verdict(checks, "ready"), "checks": checks})
         return JSONResponse({"status": "not_ready", "checks": checks}, status_code=503)
 
-    async def health() -> dict[str, Any]:
-        checks = await _answers(owned | foreign)
-        return {"status": _verdict(checks, "healthy"), "timestamp": time.time(), "checks": checks}
+    async def health(_: Request) -> JSONResponse:
+        checks = await _answers(owned | foreign, CHECK_SECONDS + PATIENCE_SECONDS)
+        return JSONResponse({"status": _verdict(checks, "healthy"), "timestamp": time.time(), "checks": checks})
 
-    for path, answer in zip(PATHS, (live, ready, health), strict=True):
-        app.add_api_route(path, answer, include_in_schema=False)
+    probes = Router([Route(path, answer) for path, answer in zip(PATHS, (live, ready, health), strict=True)])
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: _First(ExceptionMiddleware(probes), build())  # type: ignore[method-assign]
+
+
+class _First:
+    def __init__(self, probes: ASGIApp, app: ASGIApp) -> None:
+        self._probes, self._app = probes, app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_probe = scope["type"] == "http" and path_of(scope) in PATHS
+        await (self._probes if is_probe else self._app)(scope, receive, send)
 
 
 class _Checked:
-    """A check, and its last answer for as long as that counts."""
+    """A check that runs beside those who ask, and its last verdict."""
 
     def __init__(self, name: str, check: Check, fresh_seconds: float) -> None:
         self.has_succeeded = False
         self._name, self._check, self._fresh_seconds = name, check, fresh_seconds
-        self._lock = asyncio.Lock()
-        self._until = 0.0
-        self._answer: dict[str, Any] = {}
+        self._running: asyncio.Task[str | None] | None = None
+        self._judging: asyncio.Task[None] | None = None
+        self._began = self._until = 0.0
+        self._verdict: dict[str, Any] | None = None
 
-    async def answer(self) -> dict[str, Any]:
-        async with self._lock:
-            if time.monotonic() >= self._until:
-                self._answer = await self._measure()
-                self._until = time.monotonic() + self._fresh_seconds
-            return self._answer
+    async def answer(self, patience: float) -> dict[str, Any]:
+        """Return the verdict of now, or the last one where the check has been running for `patience` seconds."""
+        if self._judging is None or (self._judging.done() and time.monotonic() >= self._until):
+            self._began = time.perf_counter()
+            self._judging = asyncio.create_task(self._judge())
+        if not self._judging.done():
+            left = self._began + patience - time.perf_counter()
+            await asyncio.wait([self._judging], timeout=max(0, left))
+        return self._verdict or self._answered("no answer yet")
 
-    async def _measure(self) -> dict[str, Any]:
-        """Return what came of the check, and the seconds that it took (D-151, D-153)."""
-        began, why = time.perf_counter(), None
+    async def _judge(self) -> None:
+        """Give a verdict within CHECK_SECONDS. It stays while a check does not end even when it is cancelled."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+            await asyncio.wait([self._running], timeout=CHECK_SECONDS)
+            if self._running.done():
+                self._verdict = self._answered(self._running.result())
+            else:
+                self._running.cancel()
+                self._verdict = self._answered(f"no answer within {CHECK_SECONDS} s")
+        self._until = time.monotonic() + self._fresh_seconds
+
+    async def _run(self) -> str | None:
+        """Return why the check failed (D-151)."""
         try:
             with suppress_instrumentation():
-                async with asyncio.timeout(CHECK_SECONDS):
-                    await self._check()
-            self.has_succeeded = True
-        except TimeoutError:
-            why = f"no answer within {CHECK_SECONDS} s"
+                await self._check()
         except Exception as error:
             # D-155: the log says more.
-            why = "failed"
             _LOGGER.warning("The check of %s failed", self._name, exc_info=error)
-        took = {"response_time": round(time.perf_counter() - began, 6)}
+            return "failed"
+        self.has_succeeded = True
+        return None
+
+    def _answered(self, why: str | None) -> dict[str, Any]:
+        """Return what is answered, with the seconds that it took (D-153)."""
+        took = {"response_time": round(time.perf_counter() - self._began, 6)}
         return {"status": "healthy", **took} if why is None else {"status": "unhealthy", "error": why, **took}
 
 
-async def _answers(checks: Mapping[str, _Checked]) -> dict[str, Any]:
-    answers = await asyncio.gather(*(check.answer() for check in checks.values()))
+async def _answers(checks: Mapping[str, _Checked], patience: float) -> dict[str, Any]:
+    answers = await asyncio.gather(*(check.answer(patience) for check in checks.values()))
     return dict(zip(checks, answers, strict=True))
 
 

@@ -24,7 +24,8 @@ def set_up(level: int | str = logging.INFO) -> None:
     """
     names = logging.getLevelNamesMapping()
     root = logging.getLogger()
-    root.handlers[:] = [handler()]
+    # What others have added for themselves, as pytest's caplog, is theirs.
+    root.handlers[:] = [other for other in root.handlers if not _is_console(other)] + [handler()]
     root.setLevel(names.get(os.environ.get("LOG_LEVEL", "").upper(), level))
     logging.captureWarnings(True)
     for name in _OTHERS:
@@ -43,6 +44,11 @@ def handler() -> logging.Handler:
     found.setFormatter(StdlibFormatter(exclude_fields=excluded, ensure_ascii=False))
     found.addFilter(_add_trace)
     return found
+
+
+def _is_console(handler: logging.Handler) -> bool:
+    consoles = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return _add_trace in handler.filters or (isinstance(handler, logging.StreamHandler) and handler.stream in consoles)
 
 
 def _add_trace(record: logging.LogRecord) -> bool:

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Thread
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import billiard
 import prometheus_client
@@ -21,8 +21,10 @@ from opentelemetry.trace import SpanContext
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.samples import Exemplar, Sample
+
+from . import directory
 
 # Seconds. The thresholds of the rules and what lies around them (D-138, D-139).
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 5, 7.5, 10, 30)
@@ -42,6 +44,11 @@ def _name(pid: int) -> str:
     return str(pid) if place is None else f"{os.getppid()}-{place}"
 
 
+def _holder() -> str:
+    """Return what names this process as one that holds something, of which nothing is left when it is killed."""
+    return f"{os.getpid()}-held"
+
+
 def _is_shared() -> bool:
     """Return whether there is a directory for the processes to share, or one can be made."""
     path = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
@@ -51,25 +58,45 @@ def _is_shared() -> bool:
 
 
 IS_MULTIPROCESS = _is_shared()
+if hasattr(os, "posix_fallocate"):
+    values.MmapedDict = directory.Allocated  # type: ignore[attr-defined]
 # The library has looked at the variable alone.
-values.ValueClass = values.MultiProcessValue(_process) if IS_MULTIPROCESS else values.MutexValue
+_COUNTED = values.MultiProcessValue(_process) if IS_MULTIPROCESS else values.MutexValue
+_HELD = values.MultiProcessValue(_holder) if IS_MULTIPROCESS else values.MutexValue
+values.ValueClass = _COUNTED
 # Else each counter has a second series, of when it began.
 prometheus_client.disable_created_metrics()
+
+
+def _held(name: str, what: str) -> Gauge:
+    values.ValueClass = _HELD
+    try:
+        return Gauge(name, what, multiprocess_mode="livesum")
+    finally:
+        values.ValueClass = _COUNTED
+
 
 REQUEST_COUNT = Counter("http_requests_total", "Total HTTP requests", ["method", "endpoint", "status"])
 REQUEST_DURATION = Histogram(
     "http_request_duration_seconds", "HTTP request duration", ["method", "endpoint"], buckets=REQUEST_BUCKETS
 )
-ACTIVE_CONNECTIONS = Gauge("websocket_connections_active", "Active WebSocket connections", multiprocess_mode="livesum")
+ACTIVE_CONNECTIONS = _held("websocket_connections_active", "Active WebSocket connections")
 CELERY_TASK_COUNT = Counter("celery_task_total", "Total Celery tasks", ["task_name", "status"])
 CELERY_TASK_DURATION = Histogram(
     "celery_task_duration_seconds", "Celery task duration", ["task_name"], buckets=TASK_BUCKETS
 )
 MANGA_GENERATION_COUNT = Counter("manga_generation_total", "Total manga generations", ["status"])
-ACTIVE_TASKS = Gauge("celery_active_tasks", "Number of active Celery tasks", multiprocess_mode="livesum")
+ACTIVE_TASKS = _held("celery_active_tasks", "Number of active Celery tasks")
 # A container that starts again where the directory is a volume has the ids of processes that have been.
 ACTIVE_CONNECTIONS.set(0)
 ACTIVE_TASKS.set(0)
+
+
+@functools.cache
+def workers() -> Gauge:
+    """Return the number of workers, 0 where none has begun. An application without Celery has no such metric."""
+    return _held("celery_workers", "Number of live Celery workers")
+
 
 EXPOSED = CollectorRegistry() if IS_MULTIPROCESS else REGISTRY
 
@@ -83,10 +110,13 @@ class _AllProcesses(MultiProcessCollector):
     exemplars: dict[tuple[str, str, float], Exemplar] = {}
 
     def collect(self) -> Iterator[Metric]:
-        for process in {path.stem.rsplit("_", 1)[1] for path in Path(self._path).glob("gauge_live*.db")}:
-            if process.isdigit() and not _is_alive(int(process)):
-                mark_process_dead(process)
-        for metric in super().collect():  # type: ignore[no-untyped-call]
+        shared = Path(self._path)
+        with directory.alone(shared):
+            directory.tidy(shared)
+            # One that is empty is just being made.
+            files = [str(file) for file in shared.glob("*.db") if file.stat().st_size]
+            found: list[Metric] = list(self.merge(files))
+        for metric in found:
             if metric.name == "http_request_duration_seconds":
                 metric.samples = [self._with_exemplar(sample) for sample in metric.samples]
             yield metric
@@ -139,8 +169,8 @@ def start_at_zero(routes: Iterable[tuple[str, str]] = (), tasks: Iterable[str] =
         MANGA_GENERATION_COUNT.labels(status)
 
 
-def serve() -> None:
-    """Show the metrics on METRICS_ADDRESS, by default port 8001 of all addresses, as long as the process lives (S-109).
+def serve() -> WSGIServer | None:
+    """Show the metrics on METRICS_ADDRESS, by default port 8001 of all addresses, until what is returned ends (S-109).
 
     Processes that share a directory share the port too, so that the page is there whichever of them is killed (D-142).
     Without one, the first has the port, and the others say so.
@@ -155,8 +185,9 @@ def serve() -> None:
             "another worker has this one, PROMETHEUS_MULTIPROC_DIR lets it show all workers",
             os.getpid(), host, port, error,
         )  # fmt: skip
-        return
-    Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+        return None
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True).start()
+    return server
 
 
 class _Server(ThreadingWSGIServer):
@@ -170,13 +201,3 @@ class _IPv6Server(_Server):
 class _Handler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
         """Log no scrape."""
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

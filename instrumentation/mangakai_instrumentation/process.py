@@ -3,7 +3,7 @@
 import functools
 import logging
 
-from . import errors, logs, metrics, tracing
+from . import directory, errors, logs, metrics, tracing
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -16,6 +16,7 @@ def set_up() -> None:
         "traces (OTEL_EXPORTER_OTLP_ENDPOINT)": tracing.set_up(),
         "Sentry (SENTRY_DSN)": errors.set_up(),
         "metrics of more than one process (PROMETHEUS_MULTIPROC_DIR)": metrics.IS_MULTIPROCESS,
+        "metrics of this process (PROMETHEUS_MULTIPROC_DIR is full)": not directory.Allocated.is_full,
     }
     off = ", ".join(what for what, is_on in lacks.items() if not is_on)
     _LOGGER.info("MangakAI is observed; off, as their variables are not set or lead nowhere: %s", off or "nothing")

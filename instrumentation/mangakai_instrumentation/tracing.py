@@ -8,7 +8,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from fastapi import FastAPI
 from opentelemetry import trace
@@ -77,42 +77,49 @@ def flush() -> None:
     flushing.join(FLUSH_SECONDS)
 
 
-def trace_function(operation_name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+@overload
+def trace_function(operation_name: Callable[P, R]) -> Callable[P, R]: ...
+@overload
+def trace_function(operation_name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def trace_function(operation_name: str | Callable[P, R] | None = None) -> Any:
     """Return a decorator that gives each call of a function, `async` or not, a span (S-094).
 
     The signature stays (D-121), and what the function calls becomes part of the span (D-124).
 
     Args:
-        operation_name: of the span; by default module and name of the function.
+        operation_name: of the span; by default module and name of the function. The function itself, where the
+            decorator stands without brackets.
 
     Raises:
         TypeError: the function is a generator, whose work is not done when the call returns.
     """
+    if callable(operation_name):
+        return _traced(operation_name, None)
+    return functools.partial(_traced, operation_name=operation_name)
 
-    def decorator(function: Callable[P, R]) -> Callable[P, R]:
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(f"{function.__qualname__} is a generator: open a span inside of it instead")
-        name = operation_name or f"{function.__module__}.{function.__name__}"
-        tracer = trace.get_tracer(__name__)
-        component = os.environ.get("OTEL_SERVICE_NAME", "mangakai-backend")
-        span = functools.partial(tracer.start_as_current_span, name, attributes={"component": component})
-        if inspect.iscoroutinefunction(function):  # its span lasts until it is awaited (D-122)
 
-            @functools.wraps(function)
-            async def traced_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with span():
-                    return await function(*args, **kwargs)
-
-            return cast(Callable[P, R], traced_coroutine)
+def _traced(function: Callable[P, R], operation_name: str | None) -> Callable[P, R]:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{function.__qualname__} is a generator: open a span inside of it instead")
+    name = operation_name or f"{function.__module__}.{function.__name__}"
+    tracer = trace.get_tracer(__name__)
+    component = os.environ.get("OTEL_SERVICE_NAME", "mangakai-backend")
+    span = functools.partial(tracer.start_as_current_span, name, attributes={"component": component})
+    if inspect.iscoroutinefunction(function):  # its span lasts until it is awaited (D-122)
 
         @functools.wraps(function)
-        def traced(*args: P.args, **kwargs: P.kwargs) -> R:
+        async def traced_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
             with span():
-                return function(*args, **kwargs)
+                return await function(*args, **kwargs)
 
-        return traced
+        return cast(Callable[P, R], traced_coroutine)
 
-    return decorator
+    @functools.wraps(function)
+    def traced(*args: P.args, **kwargs: P.kwargs) -> R:
+        with span():
+            return function(*args, **kwargs)
+
+    return traced
 
 
 class Scrubbed(SpanExporter):

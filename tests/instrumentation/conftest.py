@@ -32,6 +32,11 @@ class Observed(Application):
         connection.close()
         return answer.status, json.loads(text) if text[:1] in b"{[" else text.decode()
 
+    def start_celery(self, *options: str) -> None:
+        """Start a worker of `celery_tasks`, and return when its page is there."""
+        own = ["-A", "tests.instrumentation.celery_tasks:celery", "worker", *options]
+        self._start("worker", ["-m", "celery", *own], self.ports.worker_metrics, self.ports.worker_metrics)
+
     def value(self, port: int, name: str, **labels: str) -> float | None:
         """Return the value of a series on a metrics page, or None where it is not there."""
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=REQUEST_SECONDS) as answer:

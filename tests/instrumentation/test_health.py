@@ -1,22 +1,25 @@
 """`/live`, `/ready` and `/health`, asked in this process, with checks that are real and checks that are not."""
 
 import asyncio
+import contextlib
 import http.server
 import logging
 import socketserver
+import subprocess
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 import redis as redis_sync
 import redis.asyncio as redis_async
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
@@ -24,11 +27,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from mangakai_instrumentation import gemini_api, health, s3, tracing
+from sandbox.demo.watch import Watch
 from tests.serving import serving
 
-CLOSED_PORT = 1
+CLOSED_PORT, CLUSTER_PORT = 1, 28616
 SECRET = "hunter2hunter2"
 KEY = "AIzaSecretOfGemini"
 Answer = tuple[int, dict[str, Any]]
@@ -45,6 +51,20 @@ class Switch:
         await asyncio.sleep(self.seconds)
         if not self.is_on:
             raise ConnectionError(f"postgresql://mangakai:{SECRET}@db/mangakai is away")
+
+
+class Stubborn:
+    """A check that, where it hangs, does not end when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.hangs, self.asked = False, 0
+
+    async def __call__(self) -> None:
+        self.asked += 1
+        while self.hangs:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3)
+                self.hangs = False
 
 
 class Clock:
@@ -68,7 +88,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def application(own: Mapping[str, health.Check], external: Mapping[str, health.Check] | None = None) -> FastAPI:
     app = FastAPI()
-    health.add_routes(app, own, external or {})
+    health.answer_probes(app, own, external or {})
     return app
 
 
@@ -80,6 +100,17 @@ async def ask_together(app: FastAPI, *paths: str) -> list[Answer]:
 
 def ask(app: FastAPI, path: str) -> Answer:
     return asyncio.run(ask_together(app, path))[0]
+
+
+def ask_as(app: FastAPI, path: str, method: str, root_path: str = "") -> int:
+    """Return the status of an answer."""
+
+    async def request() -> int:
+        transport = httpx.ASGITransport(app, root_path=root_path)
+        async with httpx.AsyncClient(transport=transport, base_url="http://backend") as client:
+            return (await client.request(method, path)).status_code
+
+    return asyncio.run(request())
 
 
 def check_of(checks: Mapping[str, health.Check], name: str) -> dict[str, Any]:
@@ -113,6 +144,30 @@ def redis_server() -> Iterator[int]:
 
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as port:
         yield port
+
+
+@contextmanager
+def redis_cluster(folder: Path) -> Iterator[int]:
+    """Run a cluster of one node, and give its port."""
+    own = ["--bind", "127.0.0.1", "--save", "", "--cluster-enabled", "yes", "--cluster-port", str(CLUSTER_PORT + 1)]
+    command = ["redis-server", "--port", str(CLUSTER_PORT), "--dir", str(folder), *own]
+    with (
+        subprocess.Popen(command, stdout=subprocess.DEVNULL) as process,
+        redis_sync.Redis(port=CLUSTER_PORT, host="127.0.0.1") as node,
+    ):
+        try:
+            assert Watch.wait(lambda: _is_up(node), 10)
+            node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            assert Watch.wait(lambda: node.cluster("INFO")["cluster_state"] == "ok", 10)
+            yield CLUSTER_PORT
+        finally:
+            process.terminate()
+
+
+def _is_up(node: redis_sync.Redis) -> bool:
+    with contextlib.suppress(redis_sync.ConnectionError):
+        return bool(node.ping())
+    return False
 
 
 @contextmanager
@@ -205,6 +260,50 @@ class TestAnswers:
         assert SECRET in caplog.text
 
 
+class TestReached:
+    """What stands before the application does not stand before its probes."""
+
+    @pytest.fixture
+    def guarded(self) -> FastAPI:
+        """An application that refuses everybody, by its dependencies and by its middleware."""
+
+        async def refuse(key: Annotated[str, Header()]) -> None:
+            raise HTTPException(401, f"{key} is none")
+
+        app = FastAPI(dependencies=[Depends(refuse)])
+        app.get("/mangas")(lambda: None)
+        health.answer_probes(app, {"database": Switch()}, {})
+
+        @app.middleware("http")
+        async def refuse_all(_: Request, __: object) -> JSONResponse:
+            return JSONResponse({}, 401)
+
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["mangakai.com"])
+        app.add_middleware(HTTPSRedirectMiddleware)
+        return app
+
+    def test_nobody_is_refused(self, guarded: FastAPI) -> None:
+        for path in health.PATHS:
+            assert ask(guarded, path)[0] == 200
+            assert ask_as(guarded, path, "HEAD") == 200
+            assert ask_as(guarded, path, "POST") == 405
+        assert ask_as(guarded, "/mangas", "GET") == 307
+        assert ask_as(guarded, "/mangas/live", "GET") == 307
+
+    def test_nobody_is_refused_by_dependencies_alone(self) -> None:
+        async def refuse() -> None:
+            raise HTTPException(401)
+
+        app = FastAPI(dependencies=[Depends(refuse)])
+        health.answer_probes(app, {}, {})
+        assert [ask(app, path)[0] for path in health.PATHS] == [200, 200, 200]
+
+    def test_a_root_path_changes_nothing(self) -> None:
+        app = application({})
+        assert ask_as(app, "/proxied/live", "GET", root_path="/proxied") == 200
+        assert ask_as(app, "/other/live", "GET", root_path="/proxied") == 404
+
+
 class TestTime:
     """How long checks take, and how long their answers count."""
 
@@ -216,28 +315,61 @@ class TestTime:
         assert 0 < found["fast"]["response_time"] < 0.1
         assert 0.1 <= found["failing"]["response_time"] < 0.5
 
-    def test_who_does_not_answer_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-        """D-153. Neither a coroutine nor a thread."""
-        monkeypatch.setattr(health, "CHECK_SECONDS", 0.2)
+    def test_the_first_verdict_is_waited_for_half_a_second(self) -> None:
+        """The kubelet waits a second. Neither a coroutine nor a thread holds it up."""
         answers = threading.Event()
         bucket = s3(SimpleNamespace(head_bucket=lambda **_: answers.wait(20)), "pages")
-        sleeper = Switch(seconds=60)
-        app = application({"database": sleeper, "bucket": bucket})
+        began = time.perf_counter()
         try:
-            for _ in range(2):
-                began = time.perf_counter()
-                status, body = ask(app, "/ready")
-                assert 0.2 <= time.perf_counter() - began < 1
-                assert status == 503
-                for check in body["checks"].values():
-                    assert check["status"] == "unhealthy"
-                    assert check["error"] == "no answer within 0.2 s"
-                    assert 0.2 <= check["response_time"] < 1
-                clock.pass_by(2)
+            status, body = ask(application({"database": Switch(seconds=60), "bucket": bucket}), "/ready")
         finally:
             answers.set()
-        sleeper.seconds = 0
-        assert ask(app, "/ready")[0] == 200
+        assert health.PATIENCE_SECONDS <= time.perf_counter() - began < 0.9
+        assert (status, body["status"]) == (503, "not_ready")
+        assert {check["error"] for check in body["checks"].values()} == {"no answer yet"}
+
+    def test_the_last_verdict_is_answered_while_a_check_runs(
+        self, monkeypatch: pytest.MonkeyPatch, clock: Clock
+    ) -> None:
+        """D-154. A database that hangs takes no pod away, even where to cancel its check takes long, as of asyncpg."""
+        monkeypatch.setattr(health, "CHECK_SECONDS", 1)
+        database = Stubborn()
+        app = application({"database": database})
+
+        async def probe() -> list[tuple[int, str, float]]:
+            found = []
+            for _ in range(4):
+                began = time.perf_counter()
+                ((status, body),) = await ask_together(app, "/ready")
+                found.append((status, body["status"], time.perf_counter() - began))
+                database.hangs = True
+                clock.pass_by(2)
+                await asyncio.sleep(0.4)
+            return found
+
+        answers = asyncio.run(probe())
+        assert [answer[:2] for answer in answers] == [(200, "ready"), (200, "ready"), (200, "ready"), (200, "degraded")]
+        assert max(seconds for _, _, seconds in answers) < 0.9
+        assert answers[2][2] < 0.3, "the check has had its time"
+        assert database.asked == 2, "a check that does not end is not run again"
+
+    def test_health_waits_for_a_verdict_of_now(self, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+        """No longer than a check has, which ends then for all who ask (D-153)."""
+        monkeypatch.setattr(health, "CHECK_SECONDS", 0.8)
+        database, gemini = Switch(), Switch()
+        app = application({"database": database}, {"gemini": gemini})
+
+        async def ask_twice() -> list[Answer]:
+            found = await ask_together(app, "/health")
+            clock.pass_by(100)
+            database.seconds, gemini.seconds = 0.7, 60
+            return found + await ask_together(app, "/health")
+
+        (_, first), (_, second) = asyncio.run(ask_twice())
+        assert [check["status"] for check in first["checks"].values()] == ["healthy", "healthy"]
+        assert 0.7 <= second["checks"]["database"]["response_time"] < 0.8
+        assert second["checks"]["gemini"]["error"] == "no answer within 0.8 s"
+        assert 0.8 <= second["checks"]["gemini"]["response_time"] < 1.2
 
     def test_checks_run_side_by_side(self) -> None:
         began = time.perf_counter()
@@ -314,6 +446,21 @@ class TestChecks:
         assert (up, found["checks"]["redis"]["status"]) == (200, "healthy"), caplog.text
         assert (down, nothing["checks"]["redis"]["status"]) == (503, "unhealthy")
         assert "can't be used in 'await'" not in caplog.text
+
+    def test_a_cluster_is_healthy_if_it_answers(self, tmp_path: Path) -> None:
+        async def ask_of(port: int) -> Answer:
+            client = redis_async.RedisCluster(host="127.0.0.1", port=port)
+            (answer,) = await ask_together(application({"redis": health.redis_check(client)}), "/ready")
+            await client.aclose()
+            return answer
+
+        with redis_cluster(tmp_path) as port:
+            status, body = asyncio.run(ask_of(port))
+            assert (status, body["checks"]["redis"]["status"]) == (200, "healthy")
+            with redis_sync.RedisCluster(host="127.0.0.1", port=port) as client:
+                assert ask(application({"redis": health.redis_check(client)}), "/ready")[0] == 200
+        status, body = asyncio.run(ask_of(CLOSED_PORT))
+        assert (status, body["checks"]["redis"]["status"]) == (503, "unhealthy")
 
     @pytest.mark.requirement("S-113")
     def test_gemini_is_asked_with_the_key_where_no_log_shows_it(self, caplog: pytest.LogCaptureFixture) -> None:

@@ -59,6 +59,14 @@ def test_a_line_is_an_object_with_the_names_of_ecs(lines: Lines) -> None:
     }
 
 
+def test_what_others_have_added_stays(lines: Lines, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger().addHandler(logging.StreamHandler())
+    logs.set_up()
+    LOGGER.warning("page 7 is not drawn")
+    assert [line["message"] for line in lines()] == ["page 7 is not drawn"]
+    assert caplog.messages == ["page 7 is not drawn"]
+
+
 def test_a_line_within_a_span_leads_to_its_trace(lines: Lines) -> None:
     logs.set_up()
     with trace.use_span(NonRecordingSpan(SpanContext(0xABC, 0xDEF, is_remote=False))):

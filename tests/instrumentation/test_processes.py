@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -72,9 +74,9 @@ def test_connections_of_killed_workers_are_not_open_any_more(everything: Observe
     assert connected() == 0
     with contextlib.ExitStack() as stack:
         for _ in range(4):
-            socket = stack.enter_context(connect(f"ws://127.0.0.1:{PORTS.backend}/ws/progress"))
-            socket.send("page 7")
-            assert socket.recv() == "page 7"
+            client = stack.enter_context(connect(f"ws://127.0.0.1:{PORTS.backend}/ws/progress"))
+            client.send("page 7")
+            assert client.recv() == "page 7"
         assert connected() == 4
         for worker in spawned(everything.processes["backend"].pid):
             os.kill(worker, signal.SIGKILL)
@@ -126,6 +128,36 @@ def test_the_page_is_where_it_is_told_to_be_and_nowhere_else(bare: Observed) -> 
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     listening = {tuple(fields[1].split(":")) for fields in lines if fields[3] == "0A"}
     assert {address for address, port in listening if int(port, 16) == PORTS.backend_metrics} == {"0100007F"}
+
+
+def test_a_redis_that_hangs_takes_no_pod_away(bare: Observed) -> None:
+    """D-154. The kubelet waits a second where nothing else is set."""
+    bare.start_backend()
+    assert bare.ask("/ready")[0] == 200
+    bare.processes["redis"].send_signal(signal.SIGSTOP)
+    try:
+        found = []
+        for _ in range(8):
+            began = time.monotonic()
+            status, body = bare.ask("/ready")
+            found.append((status, body["status"], time.monotonic() - began))
+            time.sleep(0.6)
+    finally:
+        bare.processes["redis"].send_signal(signal.SIGCONT)
+    print(f"\nanswered within {max(seconds for *_, seconds in found):.2f} s")
+    assert {status for status, *_ in found} == {200}
+    assert found[-1][1] == "degraded"
+    assert max(seconds for *_, seconds in found) < 1
+
+
+def test_a_client_that_left_is_seen_by_the_server(bare: Observed) -> None:
+    bare.start_backend()
+    bare.set_faults("slow")
+    gone = {"method": "GET", "endpoint": "/api/manga/{number}", "status": "499"}
+    with socket.create_connection(("127.0.0.1", PORTS.backend), timeout=5) as client:
+        client.sendall(b"GET /api/manga/7 HTTP/1.1\r\nHost: backend\r\n\r\n")
+        time.sleep(0.5)
+    assert Watch.wait(lambda: bare.value(PORTS.backend_metrics, "http_requests_total", **gone) == 1, 10)
 
 
 @pytest.mark.requirement("S-102", "S-103", "S-104", "S-105", "S-108")

@@ -76,6 +76,18 @@ class TestFunctions:
         assert first.attributes == second.attributes == {"component": "mangakai-backend"}
         assert first.status.status_code is StatusCode.UNSET
 
+    def test_brackets_may_be_left_out(self, spans: Callable[[], list[ReadableSpan]]) -> None:
+        @trace_function
+        def draw(page: int) -> int:
+            return page * 2
+
+        @trace_function
+        async def ink(page: int) -> int:
+            return page * 3
+
+        assert (draw(2), asyncio.run(ink(page=2))) == (4, 6)
+        assert [span.name for span in spans()] == [f"{__name__}.draw", f"{__name__}.ink"]
+
     def test_the_component_is_the_service(
         self, spans: Callable[[], list[ReadableSpan]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -178,7 +190,7 @@ class TestRequests:
     def app(self) -> FastAPI:
         app = FastAPI()
         tracing.trace_app(app, ["/live"])
-        middleware.measure(app, ["/live"])
+        middleware.measure(app)
 
         @app.get("/live")
         @app.get("/mangas/{number}/live")

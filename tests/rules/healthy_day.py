@@ -123,6 +123,8 @@ class Day:
         self._add_usage("worker-0", "worker", flat(9000), counter(lambda _: 60), {})
         own = {"namespace": APPLICATION, "pod": "worker-0", "job": "kubernetes-pods", "instance": "worker-0:8001"}
         self._add("up", own, flat(1, {down: 0}))
+        self._add("celery_workers", own, flat(1, {down: 0}))
+        self._add("celery_workers", {"namespace": APPLICATION, "pod": "backend-a", "job": "mangakai-backend"}, flat(0))
         # At night a rare task fails, and so does its only retry.
         failures = (at("2:00"), at("2:00") + 2)
         runs: dict[tuple[str, str], Callable[[int], int]] = {
