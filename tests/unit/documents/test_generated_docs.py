@@ -30,7 +30,7 @@ def test_the_pages_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("settings.md", "| `prometheus.retention` | 15d |", "| `prometheus.retention` | 30d |"),
         ("alerts.md", "`> 0.05`", "`> 0.06`"),
-        ("dashboards.md", ", 9 panels", ", 8 panels"),
+        ("dashboards.md", " panels.", " pictures."),
         ("versions.md", "29.27.0", "29.28.0"),
         ("versions.md", "| 3.14.0 |", "| 3.15.0 |"),
         ("requirements.md", "delivery/test_delivery.py", "delivery/test_another.py"),
