@@ -1,15 +1,8 @@
 """What cAdvisor told of a container that is gone: a real Prometheus scrapes a page with timestamps, like a kubelet."""
 
-import json
-import subprocess
 import time
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -17,12 +10,10 @@ from components.metrics.scrape_jobs import SCRAPE
 from sandbox.build import ensure
 from sandbox.demo.watch import Watch
 from sandbox.program_pins import PROMETHEUS
+from tests.delivery.own_prometheus import Process
 from tests.serving import serving
 
-PORT = 29340
-QUERY = f"http://127.0.0.1:{PORT}/api/v1/query?" + urllib.parse.urlencode(
-    {"query": "container_memory_working_set_bytes"}
-)
+PORT = 29330
 
 
 class Kubelet(BaseHTTPRequestHandler):
@@ -51,36 +42,21 @@ def configuration(kubelet: int) -> str:
     return yaml.safe_dump({"scrape_configs": [job]})
 
 
-@contextmanager
-def prometheus(folder: Path) -> Iterator[None]:
-    options = ["config.file=prometheus.yml", "storage.tsdb.path=data", f"web.listen-address=127.0.0.1:{PORT}"]
-    command = [str(PROMETHEUS.path), *(f"--{option}" for option in options)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait(timeout=10)
-
-
-def told() -> set[str]:
-    """Return the ids of the containers that Prometheus tells of; none as long as it does not answer."""
-    try:
-        with urllib.request.urlopen(QUERY, timeout=5) as answer:
-            series: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-    except OSError:
-        return set()
-    return {one["metric"]["id"] for one in series}
-
-
 def test_a_container_that_is_gone_is_not_told_of(tmp_path: Path) -> None:
     ensure([PROMETHEUS])
+    process = Process(tmp_path, PORT)
+
+    def told() -> set[str]:
+        return {one["metric"]["id"] for one in process.query("container_memory_working_set_bytes")}
+
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Kubelet)) as port:
         (tmp_path / "prometheus.yml").write_text(configuration(port))
-        with prometheus(tmp_path):
-            assert Watch.wait(lambda: told() == {"dead", "new"}, 30)
+        process.start()
+        try:
+            assert Watch.wait(lambda: told() == {"dead", "new"}, 30), process.log.read_text()
             del Kubelet.running["dead"]
             began = time.monotonic()
             assert Watch.wait(lambda: told() == {"new"}, 30), told()
             print(f"\nnot told of {time.monotonic() - began:.1f} s after it was gone, at one scrape a second", end="")
+        finally:
+            process.kill()
