@@ -188,6 +188,13 @@ def gemini(status: int) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
         yield f"http://127.0.0.1:{port}", asked
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a busy machine takes to answer is no matter."""
+    monkeypatch.setattr(health, "CHECK_SECONDS", 20)
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 20)
+
+
 class TestAnswers:
     """What the three routes say."""
 
@@ -402,6 +409,7 @@ class TestTime:
         assert gemini.asked == 2
 
 
+@pytest.mark.usefixtures("patient")
 class TestChecks:
     """The checks themselves."""
 
@@ -487,6 +495,7 @@ class TestChecks:
         assert check_of({"s3": s3(SimpleNamespace(head_bucket=refuse), "pages")}, "s3")["status"] == "unhealthy"
 
 
+@pytest.mark.usefixtures("patient")
 class TestTraces:
     """No check is a trace: there would be one each few seconds, for ever."""
 
