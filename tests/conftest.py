@@ -1,18 +1,28 @@
 """Which tests need the programs that are built, that CI skips none, and which rows of the guide were proven."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from development.docs import requirements
+from tests.github import GitHub
 from tests.leftovers import end_leftovers
 from tests.offline import ROOT
+from tests.serving import serving
 
 pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
 pytest.register_assert_rewrite(
     *(f"tests.live.{name}" for name in ("application", "asking", "checks", "cluster", "elastic", "people"))
 )
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[GitHub]:
+    """What answers as GitHub's API."""
+    server = GitHub()
+    with serving(server):
+        yield server
 
 
 def pytest_sessionstart() -> None:

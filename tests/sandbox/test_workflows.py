@@ -16,18 +16,10 @@ from sandbox.stacks import prepare
 from tests.github import GitHub
 from tests.sandbox.conftest import CANARIES, FIRST_PORT, copy_project
 from tests.sandbox.deployment import Deployment
-from tests.serving import serving
 
 pytestmark = pytest.mark.long
 
 STACKS = ["staging", "prod"]
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[GitHub]:
-    server = GitHub()
-    with serving(server):
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from sandbox.build import ensure
 from sandbox.program_pins import ACT, HELM, Group, of_groups
 from tests.github import COMMENTS, TOKEN, GitHub
 from tests.sandbox.conftest import copy_project
-from tests.serving import serving
 from tests.workflows.actions import Actions
 
 pytestmark = pytest.mark.long
@@ -25,13 +24,6 @@ SPY = """
 import os, pathlib
 pathlib.Path(os.environ["STAND_INS"], "seen-" + os.environ["STACK"]).write_text(repr(dict(os.environ)))
 """
-
-
-@pytest.fixture(scope="module")
-def github() -> Iterator[GitHub]:
-    server = GitHub()
-    with serving(server):
-        yield server
 
 
 @pytest.fixture(scope="module")
