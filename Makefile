@@ -78,11 +78,11 @@ check: .venv/development ## format, lint, types, packages, documents and links, 
 	@$(IN_VENV) development.check
 
 test: .venv/development ## the tests, building and starting what they need
-	@$(IN_VENV) pytest -m 'not built' tests/unit tests/aws
+	@$(IN_VENV) pytest --numprocesses=2 --dist=loadfile -m 'not built' tests/unit tests/aws
 	@$(IN_VENV) sandbox.build engine cluster testing
 	@$(IN_VENV) sandbox.images
 	@$(IN_VENV) tests.logs.opensearch
-	@$(IN_VENV) pytest -m 'built and not long' --durations=25
+	@$(IN_VENV) pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder --verbose -m 'built and not long' --durations=25
 
 test-long: .venv/development ## the tests that are slow and rarely fail, before a release
 	@$(IN_VENV) sandbox.build engine cluster testing

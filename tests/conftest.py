@@ -1,4 +1,4 @@
-"""Which tests need the programs that are built, that CI skips none, and which rows of the guide were proven."""
+"""Which tests need the programs that are built, which run beside others, and that CI skips none."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from development.docs import requirements
+from tests import proofs
 from tests.github import GitHub
 from tests.leftovers import end_leftovers
 from tests.offline import ROOT
@@ -25,17 +26,35 @@ def github() -> Iterator[GitHub]:
         yield server
 
 
-def pytest_sessionstart() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what is proven where the reports of all processes of a run come together."""
+    if not is_worker(config):
+        config.pluginmanager.register(proofs.Proofs())
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
     """End what an earlier run left behind when it was killed: it holds ports that tests of this one need."""
-    for line in end_leftovers():
-        print(line)
+    if not is_worker(session.config):
+        for line in end_leftovers():
+            print(line)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Return whether this is one of the processes among which pytest-xdist divides a run."""
+    return hasattr(config, "workerinput")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what lies outside `unit/` and `aws/`: all of it runs programs that `python -m sandbox.build` builds."""
+    """Mark what lies outside `unit/` and `aws/`: all of it runs programs that `python -m sandbox.build` builds.
+
+    The tests of live clusters wait for most of their time. Where a run has two processes, one has these and the other
+    the rest, one folder after the other: within a folder, tests share what they start, and its ports.
+    """
     for item in items:
-        if not any(item.path.is_relative_to(ROOT / "tests" / folder) for folder in ("unit", "aws")):
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if folder not in ("unit", "aws"):
             item.add_marker(pytest.mark.built)
+            item.add_marker(pytest.mark.xdist_group("live" if folder == "live" else "others"))
     whole_files = not any("::" in argument for argument in config.args)
     if os.environ.get("CI") and whole_files and (lost := not_collected(items)):
         raise pytest.UsageError(f"marked tests that pytest does not see prove nothing: {', '.join(lost)}")
@@ -49,46 +68,11 @@ def not_collected(items: list[pytest.Item]) -> list[str]:
     return sorted(marked - collected)
 
 
-FIRST_RUN = "requirements/not-built"
-PROVEN = pytest.StashKey[dict[str, bool]]()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skipped test is a failed one: something that the checkout must install is not there."""
     report = yield
     if report.skipped and os.environ.get("CI"):
         report.outcome = "failed"
-    # A row is proven by a run in which each of its tests, with each of their parameters, has passed.
-    proven = item.config.stash.setdefault(PROVEN, {})
-    for marker in item.iter_markers("requirement"):
-        for id_ in marker.args:
-            proven[id_] = proven.get(id_, True) and report.passed
+    proofs.add(report, item)
     return report
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Join both runs of `make test`. In CI these must have proven each row that a marked test is there for."""
-    config, cache = session.config, session.config.cache
-    assert cache
-    proven = config.stash.setdefault(PROVEN, {})
-    if config.option.markexpr == "not built":
-        cache.set(FIRST_RUN, proven)
-    elif config.option.markexpr == "built and not long" and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        for id_, passed in cache.get(FIRST_RUN, {}).items():
-            proven[id_] = proven.get(id_, True) and passed
-        if os.environ.get("CI") and unproven(proven):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def unproven(proven: dict[str, bool]) -> list[str]:
-    """Return the rows that a marked test is there for, but of which not each test has run and passed."""
-    return sorted(id_ for id_ in requirements.proofs() if not proven.get(id_))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say of how many rows of the guide the marked tests ran, and which of these are not proven."""
-    if proven := config.stash.get(PROVEN, {}):
-        failed = sorted(id_ for id_, passed in proven.items() if not passed)
-        words = f"; not proven: {', '.join(failed)}" if failed else ""
-        terminalreporter.write_line(f"tests of {len(proven)} of {requirements.COUNT} requirements ran{words}")

@@ -40,3 +40,15 @@ def run(stack: str, charts: Path, overrides: dict[str, Any] | None = None) -> Ru
         overrides: top-level keys of the settings to replace.
     """
     return offline_run.run(ROOT, stack, configuration(stack, overrides), charts)
+
+
+def before(resource: Registered, stack: Run) -> set[str]:
+    """Return everything that is made before a resource: a child comes after its parent, which waits for its own."""
+    by_urn = {one.urn: one for one in stack.resources}
+    reached: set[str] = set()
+    waiting = [resource.parent, *resource.dependencies]
+    while waiting:
+        if (urn := waiting.pop()) in by_urn and urn not in reached:
+            reached.add(urn)
+            waiting += [by_urn[urn].parent, *by_urn[urn].dependencies]
+    return reached

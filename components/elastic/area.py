@@ -12,7 +12,7 @@ from .users import ElasticsearchUsers
 def deploy(base: Base) -> ElasticOperator:
     """Make the operator, which turns custom resources into Elasticsearch, Kibana, Logstash and Beats."""
     args = ElasticOperatorArgs(
-        placement=base.monitoring, agents=base.agents, webhook=base.settings.cluster.admission_webhooks
+        placement=base.monitoring, agents=base.agents, webhook=base.settings.cluster.elastic_webhook
     )
     return ElasticOperator("elastic-operator", args, base.options())
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+from ..foundation import rights
+from ..foundation.names import ELASTIC_OPERATOR_RIGHTS
 from ..foundation.placement import Placement
 
 
@@ -14,7 +16,8 @@ class ElasticOperatorArgs:
     Args:
         placement: where it runs; it acts on custom resources here
         agents: and here.
-        webhook: whether it checks custom resources before they are stored.
+        webhook: whether it checks custom resources before they are stored. The chart then gives it the Secrets and
+            workloads of the whole cluster; without, those of the two namespaces.
     """
 
     placement: Placement
@@ -34,6 +37,14 @@ class ElasticOperator(pulumi.ComponentResource):
             {},
             pulumi.ResourceOptions(parent=self),
         )
+        # It gives nodes the zones of the machines that they run on.
+        of_operator = rights.Rights(
+            component="elastic-operator",
+            account="elastic-operator",
+            namespace=args.placement.namespace,
+            rules=[{"apiGroups": [""], "resources": ["nodes"], "verbs": rights.READ}],
+        )
+        granted = rights.in_cluster(ELASTIC_OPERATOR_RIGHTS, of_operator, self)
         args.placement.charts.release(
             "elastic-operator",
             "eck-operator",
@@ -41,12 +52,13 @@ class ElasticOperator(pulumi.ComponentResource):
             {
                 "installCRDs": False,
                 "managedNamespaces": [args.placement.namespace, args.agents.namespace],
+                "createClusterScopedResources": args.webhook,
                 "webhook": {"enabled": args.webhook},
                 "telemetry": {"disabled": True},
-                "config": {"metrics": {"port": "8080"}},
+                "config": {"metrics": {"port": "8080"}, "validateStorageClass": args.webhook},
                 # The chart asks for a user that is not root, and which one its image has is not public. Any will do.
                 "podSecurityContext": {"runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
             },
-            pulumi.ResourceOptions(parent=self, depends_on=[crds]),
+            pulumi.ResourceOptions(parent=self, depends_on=[crds, *granted]),
         )
         self.register_outputs({})

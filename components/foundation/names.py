@@ -36,8 +36,11 @@ RELEASES = {
     AGENTS: ("filebeat",),
 }
 
-# A ClusterRole and its binding, of the same name.
+# ClusterRoles and their bindings, of the same name.
+ELASTIC_OPERATOR_RIGHTS = "mangakai-elastic-operator"
 JAEGER_OPERATOR_RIGHTS = "mangakai-jaeger-operator"
+PROMETHEUS_RIGHTS = "mangakai-prometheus"
+CLUSTER_WIDE_RIGHTS = (ELASTIC_OPERATOR_RIGHTS, JAEGER_OPERATOR_RIGHTS, PROMETHEUS_RIGHTS)
 
 BACKUP = "backup"
 BACKUP_AGENT = "backup-program"

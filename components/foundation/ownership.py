@@ -16,7 +16,7 @@ from kubernetes import config
 
 from ..settings import PROJECT, Settings
 from .cluster_reader import NotAllowedError, read
-from .names import AGENTS, JAEGER_OPERATOR_RIGHTS, MONITORING
+from .names import AGENTS, CLUSTER_WIDE_RIGHTS, MONITORING
 
 OWNER = "mangakai.com/owner"
 PART_OF = {"app.kubernetes.io/part-of": PROJECT, "app.kubernetes.io/managed-by": "pulumi"}
@@ -32,8 +32,11 @@ def cluster_wide(settings: Settings) -> dict[str, str]:
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     found = {
         **{f"namespace/{name}": _namespace(name) for name in (MONITORING, AGENTS)},
-        f"clusterrole/{JAEGER_OPERATOR_RIGHTS}": f"{rbac}/clusterroles/{JAEGER_OPERATOR_RIGHTS}",
-        f"clusterrolebinding/{JAEGER_OPERATOR_RIGHTS}": f"{rbac}/clusterrolebindings/{JAEGER_OPERATOR_RIGHTS}",
+        **{
+            f"{kind}/{name}": f"{rbac}/{kind}s/{name}"
+            for name in CLUSTER_WIDE_RIGHTS
+            for kind in ("clusterrole", "clusterrolebinding")
+        },
     }
     if settings.aws:
         name = settings.storage.storage_class

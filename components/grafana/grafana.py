@@ -10,6 +10,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from ..elastic.connection import ElasticsearchConnection
+from ..foundation import rights
 from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.names import GRAFANA_ADMIN, WEB_AUTH, WEB_USER
@@ -100,12 +101,19 @@ class Grafana(pulumi.ComponentResource):
                 "grafana-datasources", "grafana_datasource", {"datasources.yaml": _datasources(args.datasources)}
             )
         )
+        of_sidecars = rights.Rights(
+            component="grafana",
+            account="grafana",
+            namespace=self._namespace,
+            rules=[{"apiGroups": [""], "resources": ["configmaps"], "verbs": rights.READ}],
+        )
+        granted = rights.in_namespace("grafana-config-maps", of_sidecars, self)
         args.placement.charts.release(
             "grafana",
             "grafana",
             args.placement.namespace,
             _values(args),
-            pulumi.ResourceOptions(parent=self, depends_on=config_maps),
+            pulumi.ResourceOptions(parent=self, depends_on=[*config_maps, *granted]),
         )
         self.register_outputs({})
 
@@ -223,7 +231,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
         },
         "initChownData": {"enabled": False},  # fsGroup does it, without a root container
         "service": {"port": PORT},
-        "rbac": {"namespaced": True},
+        "rbac": {"create": False},
         "resources": args.settings.resources.manifest(),
         "sidecar": {
             "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "192Mi"}},

@@ -8,15 +8,24 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
+from ..foundation import rights
 from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
-from ..foundation.names import PROMETHEUS_RULES, PROMETHEUS_SCRAPE_CONFIGS, REMOTE_WRITE, WEB_AUTH, WEB_USER
+from ..foundation.names import (
+    PROMETHEUS_RIGHTS,
+    PROMETHEUS_RULES,
+    PROMETHEUS_SCRAPE_CONFIGS,
+    REMOTE_WRITE,
+    WEB_AUTH,
+    WEB_USER,
+)
 from ..foundation.placement import Placement
 from ..foundation.pod_security import RESTRICTED
 from ..foundation.web_interfaces import PROMETHEUS
 from ..settings.foundation import ClusterSettings, ExposureSettings
 from ..settings.metrics import PrometheusSettings, RemoteWriteSettings
 from . import config_reloader
+from .counted_objects import counted_objects
 
 # The chart puts `prometheus-` before the value of configMapOverrideName.
 CONFIG_MAP = "prometheus-config"
@@ -27,6 +36,12 @@ _WEB = "/etc/prometheus/web"
 # Where the password lies that Prometheus and Alertmanager ask for, if they do.
 WEB_PASSWORD = f"{_WEB}/password"
 _LOGIN = "/etc/prometheus/remote-write"
+# What the jobs in `scrape/` look up, and what they read from kubelets and the API server.
+_RULES: list[rights.Rule] = [
+    {"apiGroups": [""], "resources": ["nodes", "nodes/metrics", "pods", "services"], "verbs": rights.READ},
+    {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": rights.READ},
+    {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
+]
 _MOUNTS = [
     {"name": "rules", "mountPath": "/etc/prometheus/rules", "readOnly": True},
     {"name": "scrape-configs", "mountPath": "/etc/prometheus/scrape_configs", "readOnly": True},
@@ -71,12 +86,16 @@ class Prometheus(pulumi.ComponentResource):
             data={"prometheus.yml": render(args.cluster, args.exposure, args.settings.remote_write)},
             opts=pulumi.ResourceOptions(parent=self),
         )
+        of_server = rights.Rights(
+            component="prometheus", account="prometheus", namespace=args.placement.namespace, rules=_RULES
+        )
+        granted = rights.in_cluster(PROMETHEUS_RIGHTS, of_server, self)
         args.placement.charts.release(
             "prometheus",
             "prometheus",
             args.placement.namespace,
             _values(args),
-            pulumi.ResourceOptions(parent=self, depends_on=[config]),
+            pulumi.ResourceOptions(parent=self, depends_on=[config, *granted]),
         )
         self.url = f"http://prometheus.{args.placement.namespace}.svc:{PORT}"
         self.register_outputs({"url": self.url})
@@ -197,12 +216,14 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
     server["sidecarContainers"] = sidecars
     return {
         "server": server,
+        "rbac": {"create": False},
         **accounts,
         "configmapReload": {"prometheus": {"enabled": False}},
         "alertmanager": {"enabled": False},
         "prometheus-pushgateway": {"enabled": False},
         "kube-state-metrics": {
             "fullnameOverride": "kube-state-metrics",
+            "collectors": counted_objects(),
             "resources": _resources("20m", "128Mi", "512Mi"),
         },
         "prometheus-node-exporter": {

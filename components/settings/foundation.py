@@ -12,7 +12,8 @@ class ClusterSettings(Model):
     """The cluster that this stack belongs to; the program refuses to touch another one.
 
     `name` and `region` become Prometheus' external labels (S-011, S-012). `admission_webhooks` is for a cluster
-    whose API server cannot reach Services, as the sandbox: the operators then come without their webhooks.
+    whose API server cannot reach Services, as the sandbox: the operators then come without their webhooks. With
+    `elastic_webhook` Elastic's has one, and with it the rights to all Secrets and workloads of the cluster.
     """
 
     name: Name
@@ -20,6 +21,13 @@ class ClusterSettings(Model):
     context: Text
     server: Https
     admission_webhooks: bool = True
+    elastic_webhook: bool = False
+
+    @model_validator(mode="after")
+    def _a_webhook_is_reached(self) -> "ClusterSettings":
+        if self.elastic_webhook and not self.admission_webhooks:
+            raise ValueError("elasticWebhook needs admissionWebhooks: true, and an API server that reaches Services")
+        return self
 
 
 class StorageSettings(Model):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes import apiextensions, core, rbac
+from pulumi_kubernetes import apiextensions, core
 
 from ..elastic.awaited import awaited
 from ..elastic.connection import ElasticsearchConnection
+from ..foundation import rights
 from ..foundation.certificate import self_signed
 from ..foundation.metadata import metadata
 from ..foundation.names import JAEGER_OPERATOR_RIGHTS, MONITORING
@@ -34,6 +35,8 @@ _OPERATOR = "jaeger-operator"
 # cert-manager leaves what it made behind, and two cannot write one Secret.
 _CERT_MANAGERS, _OURS = f"{_OPERATOR}-service-cert", f"{_OPERATOR}-certificate"
 _STORAGE_SECRET = f"{NAME}-elasticsearch"
+# The operator makes one for each Jaeger, whose token every pod would mount.
+_ACCOUNT = f"{NAME}-without-token"
 _CA = "/etc/elasticsearch/certificates"
 
 
@@ -81,6 +84,12 @@ class Jaeger(pulumi.ComponentResource):
             string_data={"ES_USERNAME": args.elasticsearch.username, "ES_PASSWORD": args.elasticsearch.password},
             opts=pulumi.ResourceOptions(parent=self),
         )
+        account = core.v1.ServiceAccount(
+            _ACCOUNT,
+            metadata=metadata(_ACCOUNT, "jaeger", args.placement.namespace),
+            automount_service_account_token=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         # Collector and query end where their storage does not answer.
         storage = awaited(
             args.elasticsearch,
@@ -108,7 +117,7 @@ class Jaeger(pulumi.ComponentResource):
                 },
             ),
             spec={**jaeger_spec, "annotations": {ANNOTATION: configuration}},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, storage]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[operator, login, account, storage]),
         )
         # The operator says Running as soon as a Deployment has as many ready pods as pods, of which a new one has none
         # (waitForStability in pkg/controller/jaeger/deployment.go).
@@ -133,23 +142,13 @@ class Jaeger(pulumi.ComponentResource):
 
         Source: detectDefaultIngressClass in pkg/autodetect/main.go of the operator 1.65.0.
         """
-        name = JAEGER_OPERATOR_RIGHTS
-        role = rbac.v1.ClusterRole(
-            name,
-            metadata=metadata(name, "jaeger"),
-            rules=[
-                {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get", "list", "watch"]}
-            ],
-            opts=pulumi.ResourceOptions(parent=self),
+        of_operator = rights.Rights(
+            component="jaeger",
+            account=_OPERATOR,
+            namespace=args.placement.namespace,
+            rules=[{"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": rights.READ}],
         )
-        binding = rbac.v1.ClusterRoleBinding(
-            name,
-            metadata=metadata(name, "jaeger"),
-            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-            subjects=[{"kind": "ServiceAccount", "name": _OPERATOR, "namespace": args.placement.namespace}],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
-        )
-        return [role, binding]
+        return rights.in_cluster(JAEGER_OPERATOR_RIGHTS, of_operator, self)
 
     def _certificate(self, args: JaegerArgs) -> core.v1.Secret:
         """Return the TLS Secret of the operator's webhook server, which it starts whether or not anybody calls it."""
@@ -208,6 +207,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
                 "numberOfDays": settings.retention_days,
                 "schedule": "55 23 * * *",
                 "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",
+                "serviceAccount": _ACCOUNT,
                 "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
                 "containerSecurityContext": RESTRICTED,
             },
@@ -222,12 +222,14 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             # Else each change stops all replicas at once.
             "strategy": {"type": "RollingUpdate"},
             "image": f"jaegertracing/jaeger-collector:{_VERSION}",
+            "serviceAccount": _ACCOUNT,
             "resources": settings.collector.resources.manifest(),
         },
         "query": {
             "replicas": settings.query.replicas,
             "strategy": {"type": "RollingUpdate"},
             "image": f"jaegertracing/jaeger-query:{_VERSION}",
+            "serviceAccount": _ACCOUNT,
             # Else the operator looks for an agent, which Jaeger no longer has.
             "tracingEnabled": False,
             "resources": settings.query.resources.manifest(),

@@ -10,16 +10,6 @@ from .finding import Excuse
 EXCEPTIONS: Sequence[Excuse] = (
     Excuse(
         "reads-secrets",
-        "ClusterRole elastic-operator",
-        "elastic-operator's chart gives it every Secret of the cluster, though it watches two namespaces",
-    ),
-    Excuse(
-        "creates-pods-cluster-wide",
-        "ClusterRole elastic-operator",
-        "elastic-operator's chart gives it pods and workloads of the cluster, though it watches two namespaces",
-    ),
-    Excuse(
-        "reads-secrets",
         "Role monitoring/jaeger-operator",
         "jaeger-operator's chart gives it every Secret of its namespace, for an Elasticsearch of its own, which it "
         "makes on OpenShift only",
@@ -39,15 +29,5 @@ EXCEPTIONS: Sequence[Excuse] = (
         "gives-nothing",
         "Role monitoring/jaeger-operator/clusterrolebindings",
         "jaeger-operator writes them for an agent or a proxy that no stack of ours has",
-    ),
-    Excuse(
-        "reads-secrets",
-        "ClusterRole kube-state-metrics",
-        "its chart gives it all that it can count, Secrets among it, which no rule or dashboard asks for",
-    ),
-    Excuse(
-        "reads-secrets",
-        "Role monitoring/grafana",
-        "grafana's chart gives its sidecars ConfigMaps and Secrets of the namespace, and they read ConfigMaps alone",
     ),
 )

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.foundation.rollout_status import ANNOTATION
-from tests.offline import Registered, Run, canary, run
+from tests.offline import Registered, Run, before, canary, run
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 JOB = "kubernetes:batch/v1:Job"
@@ -53,18 +53,6 @@ def needed(workload: Registered, stack: Run) -> Iterator[Registered]:
             name = resource.inputs["metadata"]["name"]
             if any(text == name and any(path[-len(way) :] == way for way in paths) for path, text in found):
                 yield resource
-
-
-def before(resource: Registered, stack: Run) -> set[str]:
-    """Return everything that is made before a resource: a child comes after its parent, which waits for its own."""
-    by_urn = {one.urn: one for one in stack.resources}
-    reached: set[str] = set()
-    waiting = [resource.parent, *resource.dependencies]
-    while waiting:
-        if (urn := waiting.pop()) in by_urn and urn not in reached:
-            reached.add(urn)
-            waiting += [by_urn[urn].parent, *by_urn[urn].dependencies]
-    return reached
 
 
 def test_what_a_workload_names_is_made_before_it(stack: Run) -> None:
@@ -171,17 +159,3 @@ def test_a_change_of_jaegers_spec_is_another_configuration(tmp_path: Path) -> No
 
     assert configuration("same") == configuration("again")
     assert configuration("one") != configuration("another", retentionDays=3)
-
-
-def test_the_operator_of_jaeger_may_list_ingress_classes_of_the_cluster(stack: Run) -> None:
-    (role,) = stack.of_type("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")
-    (binding,) = stack.of_type("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
-    verbs = ["get", "list", "watch"]
-    assert role.inputs["rules"] == [
-        {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": verbs}
-    ]
-    assert binding.inputs["subjects"] == [
-        {"kind": "ServiceAccount", "name": "jaeger-operator", "namespace": "monitoring"}
-    ]
-    (operator,) = (one for one in stack.of_type(RELEASE) if one.name == "jaeger-operator")
-    assert binding.urn in before(operator, stack)

@@ -169,6 +169,10 @@ def test_a_key_without_a_project_is_of_this_one() -> None:
             "exposure: certificateArn needs a load balancer",
         ),
         ({"exposure": {"loadBalancer": "nodePort", "domain": DOMAIN}}, "exposure: domain needs loadBalancer aws"),
+        (
+            {"cluster": {**CLUSTER, "elasticWebhook": True, "admissionWebhooks": False}},
+            "cluster: elasticWebhook needs admissionWebhooks",
+        ),
         ({"exposure": {"loadBalancer": "nodePort"}}, "exposure: loadBalancer nodePort needs nodeAddress"),
         ({"exposure": {**ON_NODES, "authentication": False}}, "loadBalancer nodePort needs authentication: true"),
         ({"exposure": {**ON_NODES, "scheme": "internet-facing"}}, "scheme internet-facing needs a load balancer"),

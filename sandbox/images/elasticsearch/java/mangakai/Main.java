@@ -29,7 +29,11 @@ public final class Main {
         try {
             Checks.prepareNatives(Path.of(System.getProperty("java.io.tmpdir")));
             var home = Path.of(System.getProperty("es.path.home"));
-            var settings = Settings.builder().put("path.home", home.toString()).build();
+            var settings = Settings.builder()
+                .put("path.home", home.toString())
+                // All volumes are folders of one disk: how full that is says nothing about a volume.
+                .put("cluster.routing.allocation.disk.threshold_enabled", false)
+                .build();
             var node = new ClassPathNode(settings, home.resolve("config"), PLUGINS);
             Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "stop"));
             node.start();

@@ -1,0 +1,57 @@
+"""What each ServiceAccount may do, as the API server answers it to the ServiceAccount itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.sandbox.conftest import Api
+
+TABLE = Path(__file__).with_name("rights.yaml")
+NAMESPACES = ("monitoring", "monitoring-agents")
+# No Role is in this one: what somebody may do here, they may do everywhere.
+ELSEWHERE = "default"
+
+
+def may(api: Api, account: str, namespace: str) -> set[str]:
+    """Return what a ServiceAccount, `<namespace>/<name>`, may do in a namespace, a line for each kind of object."""
+    owner, _, name = account.partition("/")
+    connection = api.connection
+    as_account = {
+        "Impersonate-User": f"system:serviceaccount:{owner}:{name}",
+        "Impersonate-Group": "system:authenticated",
+        "Content-Type": "application/json",
+    }
+    path, review = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {"namespace": namespace}}
+    answer = connection.call_api(
+        *connection.param_serialize("POST", path, header_params=as_account, body=review, auth_settings=["BearerToken"])
+    )
+    status = connection.deserialize(answer.read().decode(), "object", "application/json")["status"]
+    return {line for rule in status["resourceRules"] + status["nonResourceRules"] for line in lines(rule)}
+
+
+def lines(rule: dict[str, Any]) -> Iterator[str]:
+    """Yield `<verbs> <group>/<kind>` for each kind of a rule, with the names that it is limited to."""
+    verbs = ",".join(sorted(rule["verbs"]))
+    for url in rule.get("nonResourceURLs", []):
+        yield f"{verbs} {url}"
+    names = f" {','.join(rule['resourceNames'])}" if rule.get("resourceNames") else ""
+    for group in rule.get("apiGroups", []):
+        for kind in rule["resources"]:
+            yield f"{verbs} {f'{group}/' if group else ''}{kind}{names}"
+
+
+def test_each_may_do_what_the_table_says_and_no_more(api: Api) -> None:
+    nobody = {where: may(api, "default/default", where) for where in (ELSEWHERE, *NAMESPACES)}
+    accounts = [
+        f"{space}/{account['metadata']['name']}"
+        for space in NAMESPACES
+        for account in api.get(f"/api/v1/namespaces/{space}/serviceaccounts")["items"]
+    ]
+    found: dict[str, dict[str, list[str]]] = {}
+    for account in sorted(accounts):
+        everywhere = may(api, account, ELSEWHERE) - nobody[ELSEWHERE]
+        there = {space: may(api, account, space) - nobody[space] - everywhere for space in NAMESPACES}
+        found[account] = {where: sorted(can) for where, can in {"cluster": everywhere, **there}.items() if can}
+    assert found == yaml.safe_load(TABLE.read_text())
