@@ -10,7 +10,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from ..elastic.connection import ElasticsearchConnection
-from ..foundation import rights
+from ..foundation import account_token, rights
 from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.names import GRAFANA_ADMIN, WEB_AUTH, WEB_USER
@@ -212,6 +212,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
     environment = {"ELASTICSEARCH_PASSWORD": {"secretKeyRef": {"name": sources.logs.user_secret, "key": "password"}}}
     if sources.authentication:
         environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
+    sidecar = {"enabled": True, "resource": "configmap", "extraMounts": [account_token.MOUNT]}
     return {
         "fullnameOverride": "grafana",
         "admin": {"existingSecret": GRAFANA_ADMIN},
@@ -235,9 +236,11 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
         "resources": args.settings.resources.manifest(),
         "sidecar": {
             "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "192Mi"}},
-            "dashboards": {"enabled": True, "resource": "configmap"},
-            "datasources": {"enabled": True, "resource": "configmap"},
+            "dashboards": sidecar,
+            "datasources": sidecar,
         },
+        "automountServiceAccountToken": False,
+        "extraContainerVolumes": [account_token.VOLUME, *(args.backup.volumes() if args.backup else [])],
         **(_saved(args.backup) if args.backup else {}),
         "envValueFrom": environment,
         "podAnnotations": args.credentials,
@@ -261,5 +264,4 @@ def _saved(backup: BackupTarget) -> dict[str, Any]:
         "extraInitContainers": [backup.init_container()],
         # The chart takes a text that it puts under `containers:`, and JSON is YAML.
         "extraContainers": pulumi.Output.json_dumps(sidecar).apply(lambda text: f"- {text}"),
-        "extraContainerVolumes": backup.volumes(),
     }

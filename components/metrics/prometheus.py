@@ -8,7 +8,7 @@ import pulumi
 import yaml
 from pulumi_kubernetes import core
 
-from ..foundation import rights
+from ..foundation import account_token, rights
 from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.names import (
@@ -177,8 +177,10 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "extraVolumes": [
             {"name": "rules", "configMap": {"name": PROMETHEUS_RULES}},
             {"name": "scrape-configs", "configMap": {"name": PROMETHEUS_SCRAPE_CONFIGS}},
+            account_token.VOLUME,
         ],
-        "extraVolumeMounts": _MOUNTS,
+        "extraVolumeMounts": [*_MOUNTS, account_token.MOUNT],
+        "automountServiceAccountToken": False,
         "podAntiAffinity": "soft",
         "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server", **args.credentials},
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from components.foundation import account_token
 from tests.sandbox.conftest import Api
 
 TABLE = Path(__file__).with_name("rights.yaml")
@@ -55,3 +56,22 @@ def test_each_may_do_what_the_table_says_and_no_more(api: Api) -> None:
         there = {space: may(api, account, space) - nobody[space] - everywhere for space in NAMESPACES}
         found[account] = {where: sorted(can) for where, can in {"cluster": everywhere, **there}.items() if can}
     assert found == yaml.safe_load(TABLE.read_text())
+
+
+def test_the_token_is_where_the_api_server_is_asked_and_nowhere_else(api: Api) -> None:
+    mounts = {
+        f"{pod['metadata']['labels'].get('app.kubernetes.io/name', pod['metadata']['name'])}/{container['name']}"
+        for space in NAMESPACES
+        for pod in api.get(f"/api/v1/namespaces/{space}/pods")["items"]
+        for container in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
+        if any(mount["mountPath"] == account_token.MOUNT["mountPath"] for mount in container.get("volumeMounts", []))
+    }
+    assert mounts == {
+        "prometheus/prometheus-server",
+        "kube-state-metrics/kube-state-metrics",
+        "grafana/grafana-sc-dashboard",
+        "grafana/grafana-sc-datasources",
+        "elastic-operator/manager",
+        "jaeger-operator/jaeger-operator",
+        "filebeat/filebeat",
+    }
