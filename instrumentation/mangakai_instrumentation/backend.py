@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
-from . import health, metrics, middleware, page, process, tracing
+from . import health, logs, metrics, middleware, page, process, tracing
 
 _OBSERVED: "weakref.WeakSet[FastAPI]" = weakref.WeakSet()
 
@@ -57,12 +57,15 @@ def _show(app: FastAPI) -> None:
     inner, build = app.router.lifespan_context, app.build_middleware_stack
 
     def open_and_build() -> ASGIApp:
+        logs.take_over()
         metrics.start_at_zero(routes=middleware.routes(app))
         page.PAGE.open(app)
         return build()
 
     @asynccontextmanager
     async def lifespan(running: FastAPI) -> AsyncIterator[Any]:
+        # The server has set up its own lines after the application was made, where that is what starts it.
+        logs.take_over()
         page.PAGE.open(app)
         try:
             async with inner(running) as state:
