@@ -31,7 +31,7 @@ def observe(
 
     Args:
         app: the application.
-        database: what `/ready` asks, and whose statements are traced.
+        database: what `/ready` asks.
         redis: what `/ready` asks, one server or a cluster.
         external: what `/health` shows besides: `gemini_api(key)`, `s3(client, bucket)`, or any coroutine function
             that raises where something is wrong.
@@ -45,8 +45,6 @@ def observe(
         **({} if redis is None else {"redis": health.redis_check(redis)}),
     }
     tracing.trace_app(app, health.PATHS)
-    if database is not None:
-        tracing.trace_database(database)
     middleware.measure(app)
     health.answer_probes(app, own, external or {})
     _show(app)

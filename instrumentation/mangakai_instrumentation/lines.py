@@ -10,6 +10,7 @@ from typing import Any
 from ecs_logging import StdlibFormatter
 from opentelemetry import trace
 
+from . import tracing
 from .scrubbing import FILTERED, scrub
 
 # The attribute of an exception that has left its span: the context of that.
@@ -45,6 +46,8 @@ class Formatter(StdlibFormatter):
             line["error"] = {"stack_trace": scrub(record.stack_info)}
         if context := _span(record):
             line["trace"] = {"id": trace.format_trace_id(context.trace_id)}
+            if (is_kept := tracing.is_kept(context, record.levelno >= logging.ERROR)) is not None:
+                line["trace"]["kept"] = is_kept
             line["span"] = {"id": trace.format_span_id(context.span_id)}
         own = _own(record)
         reserved = {name: own.pop(name) for name in [*own] if name.partition(".")[0] in _RESERVED}

@@ -77,7 +77,7 @@ def test_a_failed_task_arrives_and_a_retried_one_does_not(everything: Observed, 
     assert event["contexts"]["trace"]["trace_id"] == failed.trace_id.hex() == line["trace"]["id"]
     assert "in draw" in line["error"]["stack_trace"]
     assert (line["data"]["args"], line["data"]["kwargs"]) == ("[Filtered]", "[Filtered]")
-    assert PASSWORD not in everything.log("worker").replace(everything.environment["BROKER_URL"], "")
+    assert PASSWORD not in everything.log("worker")
 
 
 def test_a_share_of_none_sends_sentry_no_trace(everything: Observed, sinks: Sinks) -> None:

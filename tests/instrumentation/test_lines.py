@@ -92,7 +92,7 @@ class TestFields:
             written = line("not drawn", **{name: 1700000000})
         assert written["mangakai"] == {name: 1700000000}
         assert (written["log.level"], written["log"]) == ("warning", {"logger": "mangakai.pages"})
-        assert (written["trace"], written["error"]["type"]) == ({"id": TRACE}, "ValueError")
+        assert (written["trace"]["id"], written["error"]["type"]) == (TRACE, "ValueError")
         assert written["@timestamp"] != 1700000000
         assert not {"level", "logger", "timestamp", "trace_id", "span_id", "log.logger", "trace.id"} & written.keys()
 

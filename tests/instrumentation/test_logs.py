@@ -73,7 +73,7 @@ def test_a_line_within_a_span_leads_to_its_trace(lines: Lines) -> None:
         LOGGER.info("within")
     LOGGER.info("without")
     within, without = lines()
-    assert within["trace"] == {"id": f"{0xABC:032x}"}
+    assert within["trace"] == {"id": f"{0xABC:032x}", "kept": False}
     assert within["span"] == {"id": f"{0xDEF:016x}"}
     assert not {"trace", "span"} & without.keys()
 
