@@ -65,6 +65,9 @@ def environment(settings: ApplicationSettings, cluster: str, otlp: str) -> dict[
             f"k8s.cluster.name={cluster},k8s.namespace.name={settings.namespace}"
         ),
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        # The collector answers for traces only: each SDK would be told 404, and say so, for all else.
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": str(tracing.sample_ratio),
         # A directory of the pod's own, so that a pod that is replaced begins at 0 (D-141).

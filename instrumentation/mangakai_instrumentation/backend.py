@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
-from . import health, metrics, middleware, page, process, tracing
+from . import health, logs, metrics, middleware, page, process, tracing
 
 _OBSERVED: "weakref.WeakSet[FastAPI]" = weakref.WeakSet()
 
@@ -31,7 +31,7 @@ def observe(
 
     Args:
         app: the application.
-        database: what `/ready` asks, and whose statements are traced.
+        database: what `/ready` asks.
         redis: what `/ready` asks, one server or a cluster.
         external: what `/health` shows besides: `gemini_api(key)`, `s3(client, bucket)`, or any coroutine function
             that raises where something is wrong.
@@ -45,8 +45,6 @@ def observe(
         **({} if redis is None else {"redis": health.redis_check(redis)}),
     }
     tracing.trace_app(app, health.PATHS)
-    if database is not None:
-        tracing.trace_database(database)
     middleware.measure(app)
     health.answer_probes(app, own, external or {})
     _show(app)
@@ -57,12 +55,15 @@ def _show(app: FastAPI) -> None:
     inner, build = app.router.lifespan_context, app.build_middleware_stack
 
     def open_and_build() -> ASGIApp:
+        logs.take_over()
         metrics.start_at_zero(routes=middleware.routes(app))
         page.PAGE.open(app)
         return build()
 
     @asynccontextmanager
     async def lifespan(running: FastAPI) -> AsyncIterator[Any]:
+        # The server has set up its own lines after the application was made, where that is what starts it.
+        logs.take_over()
         page.PAGE.open(app)
         try:
             async with inner(running) as state:

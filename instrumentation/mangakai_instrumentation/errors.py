@@ -18,7 +18,7 @@ from sentry_sdk.utils import BadDsn, Dsn
 from . import tracing
 from .scrubbing import scrub_event
 
-FLUSH_SECONDS = 2
+FLUSH_SECONDS = 0.8
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -34,7 +34,7 @@ def set_up() -> bool:
         return False
     try:
         dsn = Dsn(text)
-    except BadDsn as error:  # an application without Sentry is better than none (D-127)
+    except (BadDsn, ValueError) as error:  # an application without Sentry is better than none (D-127)
         _LOGGER.error("SENTRY_DSN is no DSN (%s): exceptions are not sent to Sentry", error)
         return False
     # Else the address of who asked is among what happened before.
@@ -56,6 +56,8 @@ def set_up() -> bool:
         max_request_body_size="never",
         # Whatever a function has at hand: prompts, keys, whole requests.
         include_local_variables=False,
+        # What waits at the end is sent by `flush`.
+        shutdown_timeout=0,
     )
     if share := _share():
         auth = dsn.to_auth(f"sentry.python/{VERSION}")

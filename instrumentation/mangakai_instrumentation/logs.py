@@ -5,15 +5,10 @@ import logging
 import os
 import sys
 
-from ecs_logging import StdlibFormatter
-from opentelemetry import trace
+from . import lines
 
 # They bring handlers of their own, whose lines no pipeline could read.
 _OTHERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access", "celery", "celery.task")
-# The attribute of an exception that has left its span: the context of that.
-SPAN = "__mangakai_span__"
-# Objects in ECS, in whose place a line's own value of that name cannot be.
-_GROUPS = {"ecs", "error", "log", "span", "trace"}
 
 
 def set_up(level: int | str = logging.INFO) -> None:
@@ -23,11 +18,16 @@ def set_up(level: int | str = logging.INFO) -> None:
         level: that counts where LOG_LEVEL is not set or none.
     """
     names = logging.getLevelNamesMapping()
+    logging.getLogger().setLevel(names.get(os.environ.get("LOG_LEVEL", "").upper(), level))
+    logging.captureWarnings(True)
+    take_over()
+
+
+def take_over() -> None:
+    """Let every logger write its lines as JSON, also one that a server has set up meanwhile."""
     root = logging.getLogger()
     # What others have added for themselves, as pytest's caplog, is theirs.
     root.handlers[:] = [other for other in root.handlers if not _is_console(other)] + [handler()]
-    root.setLevel(names.get(os.environ.get("LOG_LEVEL", "").upper(), level))
-    logging.captureWarnings(True)
     for name in _OTHERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -37,27 +37,15 @@ def set_up(level: int | str = logging.INFO) -> None:
 def handler() -> logging.Handler:
     """Return a handler that writes lines of JSON to standard output."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Half a character, which JSON may hold, is written as JSON writes it.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        # Whatever the locale, lines are UTF-8.
+        sys.stdout.reconfigure(encoding="utf-8")
     found = logging.StreamHandler(sys.stdout)
-    excluded = ["process", "log.original", "log.origin", "color_message"]
-    found.setFormatter(StdlibFormatter(exclude_fields=excluded, ensure_ascii=False))
-    found.addFilter(_add_trace)
+    found.setFormatter(lines.Formatter())
     return found
 
 
 def _is_console(handler: logging.Handler) -> bool:
     consoles = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-    return _add_trace in handler.filters or (isinstance(handler, logging.StreamHandler) and handler.stream in consoles)
-
-
-def _add_trace(record: logging.LogRecord) -> bool:
-    for name in _GROUPS & record.__dict__.keys():
-        record.__dict__[f"labels.{name}"] = str(record.__dict__.pop(name))
-    context = trace.get_current_span().get_span_context()
-    if not context.is_valid and isinstance(record.exc_info, tuple):
-        context = getattr(record.exc_info[1], SPAN, context)
-    if context.is_valid:
-        record.__dict__["trace.id"] = trace.format_trace_id(context.trace_id)
-        record.__dict__["span.id"] = trace.format_span_id(context.span_id)
-    return True
+    return isinstance(handler.formatter, lines.Formatter) or (
+        isinstance(handler, logging.StreamHandler) and handler.stream in consoles
+    )

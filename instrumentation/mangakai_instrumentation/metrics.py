@@ -54,7 +54,7 @@ def _is_shared() -> bool:
     path = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
     with contextlib.suppress(OSError):
         Path(path).mkdir(parents=True, exist_ok=True)
-    return bool(path) and os.access(path, os.W_OK)
+    return os.path.isdir(path) and os.access(path, os.W_OK)
 
 
 IS_MULTIPROCESS = _is_shared()

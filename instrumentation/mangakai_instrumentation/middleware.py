@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import logs, metrics, templates
+from . import lines, metrics, templates
 from .client import Client
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
@@ -82,7 +82,7 @@ class _Measured:
         except Exception as error:
             status = status or 500
             # The server logs it when nobody knows its trace any more.
-            setattr(error, logs.SPAN, trace.get_current_span().get_span_context())
+            setattr(error, lines.SPAN, trace.get_current_span().get_span_context())
             raise
         finally:
             observe()

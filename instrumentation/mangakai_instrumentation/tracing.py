@@ -5,10 +5,13 @@ Endpoint, service, resource and sampler come from the variables that OpenTelemet
 
 import functools
 import inspect
+import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar, cast, overload
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from opentelemetry import trace
@@ -16,34 +19,55 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
-from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
-from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
-from opentelemetry.trace import SpanKind, Status
-from sqlalchemy import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
+from opentelemetry.trace import SpanContext, SpanKind, Status
 
+from .keeping import Keeping, Recording
 from .scrubbing import scrub
+from .spans import changed
+from .statements import trace_engines
 
-FLUSH_SECONDS = 5
+FLUSH_SECONDS = 0.8
+SLOW_REQUEST_SECONDS = 2
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_LOGGER = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def set_up() -> bool:
-    """Trace Celery, Redis and httpx from now on. Returns whether the spans are sent anywhere.
+    """Trace Celery, SQLAlchemy, Redis and httpx from now on. Returns whether the spans are sent anywhere.
 
-    A process that is forked afterwards sends its spans by itself (D-120): the SDK sees to that.
+    A process that is forked afterwards sends its spans by itself (D-120): the SDK sees to that. A provider that the
+    application has already is used, and what it sends by OTLP is scrubbed.
     """
     provider = _provider()
+    is_sent = any(os.environ.get(name) for name in _ENDPOINTS)
     # D-117 to D-119: in batches, to the collector, as many as the sampler lets through.
-    if is_sent := bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")):
-        provider.add_span_processor(BatchSpanProcessor(Scrubbed(OTLPSpanExporter())))
+    if is_sent and _keeping(provider) is None:
+        exporter = OTLPSpanExporter()
+        hosts = _scrub(provider)
+        provider.sampler = Recording(provider.sampler)
+        sends_sampled = _host(exporter._endpoint) not in hosts
+        provider.add_span_processor(Keeping(Scrubbed(exporter), _slow_seconds(), sends_sampled))
     for instrumentor in (CeleryInstrumentor, RedisInstrumentor, HTTPXClientInstrumentor):
         if not instrumentor().is_instrumented_by_opentelemetry:
             instrumentor().instrument()
+    trace_engines()
     return is_sent
+
+
+def is_kept(context: SpanContext, is_error: bool) -> bool | None:
+    """Return whether the trace of a line is sent to where traces are, None as long as nobody knows.
+
+    Args:
+        context: of the line's span.
+        is_error: the line is an error's: its trace is sent if it can be.
+    """
+    keeping = _keeping(trace.get_tracer_provider())
+    return keeping.is_kept(context, is_error) if keeping else False
 
 
 def send_to(exporter: SpanExporter, share: float) -> None:
@@ -61,12 +85,6 @@ def trace_app(app: FastAPI, untraced: Sequence[str]) -> None:
     if telemetry := getattr(app, "_telemetry", None):
         off = {"operation_spans": False, "metrics": False, "logs": False}
         telemetry.update(off, exclude=lambda scope: path_of(scope) in untraced)
-
-
-def trace_database(engine: Engine | AsyncEngine) -> None:
-    """Trace the statements of an engine, of one in each process: all later ones are traced without being asked."""
-    if not SQLAlchemyInstrumentor().is_instrumented_by_opentelemetry:
-        SQLAlchemyInstrumentor().instrument(engine=engine.sync_engine if isinstance(engine, AsyncEngine) else engine)
 
 
 def flush() -> None:
@@ -130,13 +148,14 @@ class Scrubbed(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans but those of a worker that asks its broker for work, each of which would be a trace."""
-        return self._exporter.export([_scrubbed(span) for span in spans if not _is_polling(span)])
+        sent = [_scrubbed(span) for span in spans if not _is_polling(span)]
+        return self._exporter.export(sent) if sent else SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
         """Shut the other one down."""
         self._exporter.shutdown()
 
-    def force_flush(self, timeout_millis: int = FLUSH_SECONDS * 1000) -> bool:
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Flush the other one."""
         return self._exporter.force_flush(timeout_millis)
 
@@ -163,9 +182,51 @@ def path_of(scope: Mapping[str, Any]) -> str:
 def _provider() -> TracerProvider:
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
+        # At the exit it would wait for a collector that does not answer; `flush` does not.
+        provider = TracerProvider(shutdown_on_exit=False)
         trace.set_tracer_provider(provider)
     return provider
+
+
+def _processors(provider: object) -> Sequence[SpanProcessor]:
+    active = getattr(provider, "_active_span_processor", None)
+    return getattr(active, "_span_processors", ())
+
+
+def _keeping(provider: object) -> Keeping | None:
+    return next((each for each in _processors(provider) if isinstance(each, Keeping)), None)
+
+
+def _scrub(provider: TracerProvider) -> set[str | None]:
+    """Scrub what processors of the application's own send by OTLP, and return the hosts to which they do."""
+    hosts = set()
+    for processor in _processors(provider):
+        holder: Any = getattr(processor, "_batch_processor", processor)
+        name = "_exporter" if isinstance(processor, BatchSpanProcessor) else "span_exporter"
+        exporter: Any = getattr(holder, name, None)
+        if type(exporter).__name__ == "OTLPSpanExporter":
+            setattr(holder, name, Scrubbed(exporter))
+            hosts.add(_host(exporter._endpoint))
+    return hosts
+
+
+def _host(endpoint: str) -> str | None:
+    """Return the host of an endpoint, which is a URL by HTTP and host and port by gRPC."""
+    return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname
+
+
+def _slow_seconds() -> float:
+    text = os.environ.get("SLOW_REQUEST_SECONDS", "")
+    try:
+        seconds = float(text or SLOW_REQUEST_SECONDS)
+    except ValueError:
+        seconds = math.nan
+    if seconds > 0:
+        return seconds
+    _LOGGER.error(
+        "SLOW_REQUEST_SECONDS is %r, not a number above 0: requests of over %s s are slow", text, SLOW_REQUEST_SECONDS
+    )
+    return SLOW_REQUEST_SECONDS
 
 
 def _is_polling(span: ReadableSpan) -> bool:
@@ -174,17 +235,5 @@ def _is_polling(span: ReadableSpan) -> bool:
 
 def _scrubbed(span: ReadableSpan) -> ReadableSpan:
     events = [Event(event.name, scrub(event.attributes or {}), event.timestamp) for event in span.events]
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes=scrub(span.attributes or {}),
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=Status(span.status.status_code, scrub(span.status.description)),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    status = Status(span.status.status_code, scrub(span.status.description))
+    return changed(span, attributes=scrub(span.attributes or {}), events=events, status=status)

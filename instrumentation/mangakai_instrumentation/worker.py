@@ -8,19 +8,15 @@ from typing import Any
 
 from celery import Celery, signals, states
 from celery.bootsteps import StartStopStep
-from sqlalchemy import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from . import logs, metrics, page, process, queues, tracing
+from . import logs, metrics, page, process, queues
 
 # What stands for the name of a task that no worker knows: of such names there may be any number.
 UNKNOWN = "unknown"
 _LOGGER = logging.getLogger(__name__)
 
 
-def observe_celery(
-    app: Celery, *, generation_tasks: Collection[str] = (), database: Engine | AsyncEngine | None = None
-) -> None:
+def observe_celery(app: Celery, *, generation_tasks: Collection[str] = ()) -> None:
     """Observe a Celery application: metrics on port 8001 of its workers, traces, errors, logs.
 
     Call it where the application is made, which backend and workers import: the length of its queues then is known as
@@ -30,11 +26,8 @@ def observe_celery(
         app: the application.
         generation_tasks: the names of the tasks that are a manga's generation, each success or failure of which counts
             in `manga_generation_total`.
-        database: whose statements are traced.
     """
     process.set_up()
-    if database is not None:
-        tracing.trace_database(database)
     metrics.workers()
     _TASKS.observe(generation_tasks)
     queues.measure(app)

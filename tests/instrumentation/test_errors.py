@@ -73,9 +73,11 @@ def test_a_failed_task_arrives_and_a_retried_one_does_not(everything: Observed, 
     assert exception["value"] == "page 0 cannot be drawn: broker_password=[Filtered]"
     assert Watch.wait(lambda: "draw" in {span.name for span in sinks.spans}, 5)
     failed = next(span for span in sinks.spans if span.name == "draw" and span.status.code == 2)
-    assert (
-        event["contexts"]["trace"]["trace_id"] == failed.trace_id.hex() == logged(everything, "worker")["trace"]["id"]
-    )
+    line = logged(everything, "worker")
+    assert event["contexts"]["trace"]["trace_id"] == failed.trace_id.hex() == line["trace"]["id"]
+    assert "in draw" in line["error"]["stack_trace"]
+    assert (line["data"]["args"], line["data"]["kwargs"]) == ("[Filtered]", "[Filtered]")
+    assert PASSWORD not in everything.log("worker")
 
 
 def test_a_share_of_none_sends_sentry_no_trace(everything: Observed, sinks: Sinks) -> None:

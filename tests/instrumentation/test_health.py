@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from mangakai_instrumentation import gemini_api, health, s3, tracing
+from mangakai_instrumentation import gemini_api, health, s3, statements, tracing
 from sandbox.demo.watch import Watch
 from tests.serving import serving
 
@@ -525,7 +525,7 @@ class TestTraces:
         assert [span.name for span in exporter.get_finished_spans()] == []
 
     def test_that_of_a_database_is_none(self, exporter: InMemorySpanExporter, engine: Engine | AsyncEngine) -> None:
-        tracing.trace_database(engine)
+        statements.trace_engines()
         self.assert_untraced(exporter, health.database_check(engine))
 
     def test_that_of_a_redis_is_none(self, exporter: InMemorySpanExporter) -> None:

@@ -73,7 +73,7 @@ def test_a_line_within_a_span_leads_to_its_trace(lines: Lines) -> None:
         LOGGER.info("within")
     LOGGER.info("without")
     within, without = lines()
-    assert within["trace"] == {"id": f"{0xABC:032x}"}
+    assert within["trace"] == {"id": f"{0xABC:032x}", "kept": False}
     assert within["span"] == {"id": f"{0xDEF:016x}"}
     assert not {"trace", "span"} & without.keys()
 
@@ -119,9 +119,9 @@ def test_servers_and_workers_write_the_same_lines(lines: Lines, name: str) -> No
         logging.getLogger(other).propagate = False
     logs.set_up()
     logger = get_task_logger("mangakai.tasks") if name == "task" else logging.getLogger(name)
-    logger.info('%s - "%s"', "10.0.0.7", "GET /", extra={"color_message": "red"})
+    logger.info('"%s" %s', "GET /", 200, extra={"color_message": "red"})
     (line,) = lines()
-    assert line["message"] == '10.0.0.7 - "GET /"'
+    assert line["message"] == '"GET /" 200'
     assert line["log"] == {"logger": logger.name}
     assert "color_message" not in line
 
@@ -173,3 +173,20 @@ def test_to_set_up_twice_doubles_no_line(lines: Lines) -> None:
     logs.set_up()
     LOGGER.info("once")
     assert [line["message"] for line in lines()] == ["once"]
+
+
+def test_a_server_that_is_set_up_afterwards_writes_the_same_lines(lines: Lines) -> None:
+    logs.set_up()
+    logging.getLogger().setLevel(logging.ERROR)
+    logging.config.dictConfig({**LOGGING_CONFIG, "disable_existing_loggers": False})
+    logs.take_over()
+    logging.getLogger("uvicorn.access").info("answered")
+    LOGGER.warning("the application has a level of its own")
+    assert [line["message"] for line in lines()] == ["answered"]
+
+
+def test_a_stack_is_part_of_its_line(lines: Lines) -> None:
+    logs.set_up()
+    LOGGER.info("here", stack_info=True)
+    (line,) = lines()
+    assert "test_a_stack_is_part_of_its_line" in line["error"]["stack_trace"]

@@ -195,6 +195,12 @@ def test_the_application_is_told_the_guides_names() -> None:
     assert told["SENTRY_TRACES_SAMPLE_RATE"] == "0.1"
 
 
+def test_the_application_sends_the_collector_traces_alone() -> None:
+    told = application.environment(ApplicationSettings(), "mangakai-prod", "http://collector:4318")
+    assert (told["OTEL_METRICS_EXPORTER"], told["OTEL_LOGS_EXPORTER"]) == ("none", "none")
+    assert "OTEL_TRACES_EXPORTER" not in told
+
+
 @pytest.mark.requirement("S-096")
 def test_sentry_has_the_guides_integrations(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, Any] = {}
