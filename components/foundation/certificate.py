@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 _VALID = timedelta(days=3650)
 # Derived certificates are the same in each run, so that their dates are: another seed makes new ones.
-_FROM, _UNTIL = datetime(2025, 1, 1, tzinfo=UTC), datetime(2045, 1, 1, tzinfo=UTC)
+_FROM, UNTIL = datetime(2025, 1, 1, tzinfo=UTC), datetime(2045, 1, 1, tzinfo=UTC)
 
 
 def self_signed(host: str) -> dict[str, str]:
@@ -22,12 +22,19 @@ def self_signed(host: str) -> dict[str, str]:
     return {"tls.crt": _pem(certificate.sign(key, hashes.SHA256())), "tls.key": _private(key)}
 
 
-def derived(seed: str, host: str) -> dict[str, str]:
+def renewed_each_year(now: datetime) -> datetime:
+    """Return the end of a certificate that the first `pulumi up` of each year renews, a year before it would end."""
+    return min(datetime(now.year + 2, 1, 1, tzinfo=UTC), UNTIL)
+
+
+def derived(seed: str, host: str, until: datetime = UNTIL) -> dict[str, str]:
     """Return a pair for `host` and the authority that signed it: whoever has the same seed has the same authority.
 
     Args:
         seed: a secret of 32 bytes or more.
         host: the name of the server, or of the client.
+        until: the end of the certificate. With another one the key is the same, so that whoever reads certificate and
+            key one after the other, while they are replaced, has two that belong together.
 
     Returns:
         The PEM texts `ca.crt`, `tls.crt` and `tls.key`, the same for the same arguments.
@@ -35,13 +42,14 @@ def derived(seed: str, host: str) -> dict[str, str]:
     authority, key = _derived_key(f"{seed}/authority"), _derived_key(f"{seed}/{host}")
     name = "MangakAI monitoring"
     ca = (
-        _builder(name, name, authority, 1, _FROM, _UNTIL)
+        _builder(name, name, authority, 1, _FROM, UNTIL)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(authority, hashes.SHA256(), ecdsa_deterministic=True)
     )
-    serial = int.from_bytes(hashlib.sha256(host.encode()).digest()[:8], "big") >> 1
+    numbered = host if until == UNTIL else f"{host} until {until.isoformat()}"
+    serial = int.from_bytes(hashlib.sha256(numbered.encode()).digest()[:8], "big") >> 1
     certificate = (
-        _builder(host, name, key, serial, _FROM, _UNTIL)
+        _builder(host, name, key, serial, _FROM, until)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(authority, hashes.SHA256(), ecdsa_deterministic=True)

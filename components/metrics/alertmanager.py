@@ -1,4 +1,4 @@
-"""Alertmanager: its configuration as a ConfigMap, and its Release."""
+"""Alertmanager: its configuration as a ConfigMap, the Secret of its gossip, and its Release."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..foundation.pod_security import AS_NOBODY, RESTRICTED
 from ..foundation.web_interfaces import ALERTMANAGER
 from ..settings.foundation import ExposureSettings
 from ..settings.metrics import AlertmanagerSettings
-from . import config_reloader
+from . import config_reloader, gossip
 from .notifications import SECRETS_FOLDER, links, render, templates
 
 CONFIG_MAP = "alertmanager-config"
@@ -32,18 +32,23 @@ class AlertmanagerArgs:
         settings: its size and its receivers.
         urls: where people open each part, by its name: links in notifications lead there.
         exposure: whether it asks for a password.
-        credentials: the annotation that changes with the password that its reloader sends.
+        gossip_seed: the secret from which the replicas' certificate comes; None where there is one replica.
+        credentials: the annotation that changes with this secret, and with the password that its reloader sends.
     """
 
     placement: Placement
     settings: AlertmanagerSettings
     urls: Mapping[str, pulumi.Input[str]]
     exposure: ExposureSettings
+    gossip_seed: pulumi.Input[str] | None
     credentials: Mapping[str, pulumi.Input[str]]
 
 
 class Alertmanager(pulumi.ComponentResource):
-    """The ConfigMap with alertmanager.yml and the templates, and the Release. `url` is for programs in the cluster."""
+    """The ConfigMap with alertmanager.yml and the templates, the Secret of the gossip, and the Release.
+
+    `url` is for programs in the cluster.
+    """
 
     url: str
 
@@ -65,12 +70,22 @@ class Alertmanager(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
+        needed: list[pulumi.Resource] = [config]
+        if args.gossip_seed is not None:
+            needed.append(
+                core.v1.Secret(
+                    gossip.SECRET,
+                    metadata=metadata(gossip.SECRET, "alertmanager", args.placement.namespace),
+                    string_data=pulumi.Output.from_input(args.gossip_seed).apply(gossip.files),
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+            )
         args.placement.charts.release(
             "alertmanager",
             "alertmanager",
             args.placement.namespace,
             _values(args),
-            pulumi.ResourceOptions(parent=self, depends_on=[config]),
+            pulumi.ResourceOptions(parent=self, depends_on=needed),
         )
         self.url = f"http://alertmanager.{args.placement.namespace}.svc:{PORT}"
         self.register_outputs({"url": self.url})
@@ -99,15 +114,19 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "podSecurityContext": AS_NOBODY,
         "securityContext": RESTRICTED,
     }
+    flags = gossip.flags(settings.replicas)
     if settings.replicas > 1:
         values["podDisruptionBudget"] = {"maxUnavailable": 1}
+        secret_mounts.append(
+            {"name": "gossip", "secretName": gossip.SECRET, "mountPath": gossip.FOLDER, "readOnly": True}
+        )
     if web:
         secret_mounts.append({"secretName": WEB_AUTH, **web[0]})
-        values["extraArgs"] = {"web.config.file": f"{_WEB}/web-config.yml"}
+        flags["web.config.file"] = f"{_WEB}/web-config.yml"
         # The probes can send no password that is not in clear in the pod's spec, and the chart's httpGet cannot be
         # taken away: so they ask the reloader, whose own readiness is that Alertmanager's port is open.
         values["livenessProbe"] = values["readinessProbe"] = {
             "httpGet": {"path": "/healthz", "port": config_reloader.PORT}
         }
         reloader["readinessProbe"] = {"tcpSocket": {"port": PORT}}
-    return {**values, "extraSecretMounts": secret_mounts, "extraContainers": [reloader]}
+    return {**values, "extraArgs": flags, "extraSecretMounts": secret_mounts, "extraContainers": [reloader]}

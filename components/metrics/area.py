@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from ..foundation import credentials
+from ..foundation import certificate, credentials
 from ..foundation.area import Urls
 from ..foundation.base import Base
 from ..foundation.names import MONITORING
+from . import gossip
 from .alert_rules import AlertRules, AlertRulesArgs
 from .alertmanager import Alertmanager, AlertmanagerArgs
 from .prometheus import Prometheus, PrometheusArgs
@@ -23,14 +24,15 @@ class Metrics:
 def deploy(base: Base, urls: Urls) -> Metrics:
     """Make the rules, the scrape jobs and Alertmanager, then Prometheus, which needs them."""
     settings = base.settings
-    # The reloaders read it at their start.
-    web_credentials = credentials.annotation(base.secrets.web_password)
+    replicated = settings.alertmanager.replicas > 1
+    gossip_seed = base.secrets.derive("alertmanager@alertmanager") if replicated else None
     rules = AlertRules(
         "rules",
         AlertRulesArgs(
             namespace=MONITORING,
             settings=settings.alerts,
             application=settings.application,
+            certificates_until=gossip.certificate_until() if replicated else certificate.UNTIL,
         ),
         base.options(),
     )
@@ -51,7 +53,9 @@ def deploy(base: Base, urls: Urls) -> Metrics:
             settings=settings.alertmanager,
             urls=urls,
             exposure=settings.exposure,
-            credentials=web_credentials,
+            gossip_seed=gossip_seed,
+            # The reloaders read the password at their start, as Alertmanager does the authority of the gossip.
+            credentials=credentials.annotation(base.secrets.web_password, gossip_seed),
         ),
         base.options(),
     )
@@ -65,7 +69,7 @@ def deploy(base: Base, urls: Urls) -> Metrics:
             url=urls["prometheus"],
             exposure=settings.exposure,
             backup=base.backup_target,
-            credentials=web_credentials,
+            credentials=credentials.annotation(base.secrets.web_password),
         ),
         base.options(rules, jobs, alertmanager),
     )

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..foundation.certificate import UNTIL
 from . import yaml_text
 
 RULES = Path(__file__).parent.parent.parent / "rules"
@@ -13,6 +14,9 @@ THRESHOLD = re.compile(r"(?<= )\d+(\.\d+)?(?= # threshold$)", re.MULTILINE)
 
 # Of what waits for a worker, what counts as manga that were asked for: in all queues, unless a stack names some.
 GENERATION_QUEUES = 'queue=~".+"'
+# When the first of the certificates ends that the program makes, as Prometheus counts: the latest, unless a stack has
+# one that ends before.
+CERTIFICATES_UNTIL = f"vector({UNTIL.timestamp():.0f})"
 
 Rule = dict[str, Any]
 

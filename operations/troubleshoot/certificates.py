@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
+from components.metrics import gossip
+
 from .finding import Finding, Object, Severity, subject
 
 ELASTIC_SUFFIX = "-http-certs-public"
@@ -35,6 +37,9 @@ def certificates(secrets: Sequence[Object], now: datetime) -> Iterator[Finding]:
         if is_elastic:
             cause = "Elastic's operator renews it a day before its end, and does not run"
             step = f"kubectl -n {namespace} logs statefulset/elastic-operator --tail=50"
+        elif name == gossip.SECRET:
+            cause = "the first `pulumi up` of each year renews it, and none has run since the year before last"
+            step = "pulumi up; more in docs/runbooks/certificate-ending.md"
         else:
             cause = "whoever issued it, cert-manager in most cases, does not renew it"
             step = f"kubectl -n {namespace} get certificate; kubectl -n {namespace} describe secret {name}"

@@ -14,7 +14,7 @@ WORKLOADS = ("kubernetes:apps/v1:Deployment", "kubernetes:helm.sh/v3:Release", "
 REMOTE: dict[str, Any] = {"prometheus": {"remoteWrite": {"url": "https://store.example.com", "username": "m"}}}
 # How many workloads restart for each.
 KEYS = {
-    "internalSeed": 7,
+    "internalSeed": 8,
     "webPassword": 5,
     "grafanaAdminPassword": 1,
     "backupPassword": 3,

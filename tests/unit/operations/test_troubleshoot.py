@@ -355,6 +355,20 @@ def test_a_certificate_is_told_when_whoever_renews_it_should_have(
     assert [one.severity for one in found] == ([severity] if severity else [])
 
 
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("web", "kubectl -n x get certificate"),
+        ("kibana-kb-http-certs-public", "kubectl -n x logs statefulset/elastic-operator"),
+        ("alertmanager-gossip", "pulumi up"),
+    ],
+)
+def test_the_next_step_about_a_certificate_is_that_of_whoever_renews_it(name: str, step: str) -> None:
+    secret = tls_secret(name, timedelta(hours=1))
+    (found,) = certificates.certificates([secret], NOW)
+    assert found.next_step.startswith(step.replace(" x ", f" {secret['metadata']['namespace']} "))
+
+
 @pytest.mark.requirement("S-134")
 def test_events_are_sorted_by_when_they_were_seen_last_wherever_that_is() -> None:
     about: dict[str, Any] = {"involvedObject": {"kind": "Pod", "name": "x"}, "reason": "Failed"}

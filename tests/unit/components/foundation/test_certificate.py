@@ -1,9 +1,12 @@
 """The certificates that the program makes itself."""
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from components.foundation.certificate import derived, self_signed
+from components.foundation.certificate import UNTIL, derived, renewed_each_year, self_signed
 
 SEED = "5" * 64
 
@@ -34,3 +37,29 @@ def test_pairs_belong_together_and_name_their_host() -> None:
         assert leaf.public_key() == key.public_key()
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert names.get_values_for_type(x509.DNSName) == [host]
+
+
+def test_a_renewed_certificate_is_another_one_of_the_same_key_and_authority() -> None:
+    year = timedelta(days=365)
+    before, after = (derived(SEED, "alertmanager", UNTIL - years * year) for years in (2, 1))
+    assert (before["tls.key"], before["ca.crt"]) == (after["tls.key"], after["ca.crt"])
+    old, new = certificate(before["tls.crt"]), certificate(after["tls.crt"])
+    assert (old.not_valid_after_utc, new.not_valid_after_utc) == (UNTIL - 2 * year, UNTIL - year)
+    assert old.serial_number != new.serial_number
+    for leaf in (old, new):
+        leaf.verify_directly_issued_by(certificate(after["ca.crt"]))
+
+
+@pytest.mark.parametrize(
+    ("now", "years"), [("2026-01-01T00:00:00", 2028), ("2026-12-31T23:59:59", 2028), ("2027-01-01T00:00:00", 2029)]
+)
+def test_the_first_update_of_a_year_renews_a_year_before_the_end(now: str, years: int) -> None:
+    today = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    until = renewed_each_year(today)
+    assert until == datetime(years, 1, 1, tzinfo=UTC)
+    assert until - today > timedelta(days=365)
+
+
+def test_no_certificate_outlives_its_authority() -> None:
+    assert renewed_each_year(datetime(2044, 6, 1, tzinfo=UTC)) == UNTIL
+    assert certificate(derived(SEED, "alertmanager")["ca.crt"]).not_valid_after_utc == UNTIL
