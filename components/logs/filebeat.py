@@ -1,8 +1,8 @@
 """Filebeat: on each node, ships the lines of the application's containers to Logstash."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import pulumi
@@ -13,22 +13,11 @@ from ..foundation.certificate import derived
 from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
 from ..settings.logs import FilebeatSettings
+from . import multiline
 
 _ACCOUNT = "filebeat"
 _LOGS = "/var/log/containers"
 _CERTIFICATE, _CERTIFICATES = "filebeat-certificate", "/etc/filebeat-certificates"
-# A Python traceback is one event (D-101). What starts one: the date of the guide, nginx or Celery, JSON, uvicorn's
-# level, or the client's address of an access line.
-_MULTILINE = {
-    "multiline": {
-        "type": "pattern",
-        "pattern": r"^\[?\d{4}[-/]\d{2}[-/]\d{2}|^\{|^(?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL): |^[0-9A-Fa-f.:]+ - ",
-        "negate": True,
-        "match": "after",
-    }
-}
-# What an event may be at most, in bytes: the rest of a longer one is cut off, and `log.flags` says so.
-_MESSAGE_MAX_BYTES = 65536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +74,17 @@ def render(settings: FilebeatSettings, logstash: str, application_namespace: str
         "processors": [{"add_host_metadata": {"when.not.contains.tags": "forwarded"}}],
         "output.logstash": {
             "hosts": [logstash],
+            # A connection ends after a minute, and the next goes to any Logstash: a pipelined one would not.
+            "ttl": "60s",
+            "pipelining": 0,
             "ssl": {  # D-094: both sides show a certificate of the same authority
                 "certificate_authorities": [f"{_CERTIFICATES}/ca.crt"],
                 "certificate": f"{_CERTIFICATES}/tls.crt",
                 "key": f"{_CERTIFICATES}/tls.key",
             },
         },
-        # What waits for Logstash, which a node must not run out of memory for.
-        "queue.mem": {"events": 2048, "flush.min_events": 512},
+        # What waits for Logstash, at most 192 MiB: Filebeat must not run out of memory for it.
+        "queue.mem": {"events": 1024, "flush.min_events": 512},
     }
 
 
@@ -106,8 +98,8 @@ def _containers(namespaces: list[str]) -> dict[str, Any]:
         # A file is known by its first bytes: by default 1024, and one that never has so many would never be read. Each
         # line begins with its nanosecond.
         "prospector.scanner.fingerprint.length": 64,
-        "message_max_bytes": _MESSAGE_MAX_BYTES,
-        "parsers": [{"container": {}}, _MULTILINE],
+        "message_max_bytes": multiline.MAX_BYTES,
+        "parsers": [{"container": {}}, multiline.parser()],
         "processors": [
             {
                 "add_kubernetes_metadata": {  # once, and no Docker socket (D-097, D-098)
@@ -133,15 +125,15 @@ def _files(paths: list[str]) -> dict[str, Any]:
         "type": "filestream",
         "id": "files",
         "paths": paths,
-        "message_max_bytes": _MESSAGE_MAX_BYTES,
-        "parsers": [_MULTILINE],
+        "message_max_bytes": multiline.MAX_BYTES,
+        "parsers": [multiline.parser()],
         "processors": [{"add_fields": {"target": "service", "fields": {"name": "mangakai-backend"}}}],
     }
 
 
 def _folders(paths: list[str]) -> list[str]:
-    """Return the folders of the files, each once."""
-    return sorted({str(PurePosixPath(path).parent) for path in paths})
+    """Return the folders to mount, each once: of /var/log/*/app.log it is /var/log."""
+    return sorted({re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] for path in paths})
 
 
 def _values(args: FilebeatArgs) -> dict[str, Any]:

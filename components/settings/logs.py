@@ -1,8 +1,9 @@
 """Settings of the logs: Elasticsearch, Logstash, Kibana and Filebeat."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from .elastic import ElasticsearchSettings, with_version
 from .types import AS_TEXT, Model, Name, Replicas, Resources, Volume, sized, to_bytes
@@ -39,6 +40,13 @@ class KibanaSettings(Model):
         return self
 
 
+def _below_a_folder(path: str) -> str:
+    # Its folder is mounted: of /app.log or /*/app.log that would be all of the node.
+    if not re.fullmatch(r"/[^\s*?\[/]+/\S+", path):
+        raise ValueError("a path below a folder without wildcards is allowed, such as /var/log/*/app.log")
+    return path
+
+
 class FilebeatSettings(Model):
     """Filebeat, one pod a node.
 
@@ -49,9 +57,7 @@ class FilebeatSettings(Model):
     """
 
     namespaces: list[Name] = []
-    paths: list[
-        Annotated[str, Field(pattern=r"^/\S+$", json_schema_extra={"allowed": "an absolute path"}), AS_TEXT]
-    ] = []
+    paths: list[Annotated[str, AfterValidator(_below_a_folder), AS_TEXT]] = []
     resources: Resources = sized("100m", "200Mi", "500m", "400Mi")
 
 

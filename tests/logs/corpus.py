@@ -22,12 +22,17 @@ LARGE = 65536
 
 @dataclass(frozen=True)
 class Case:
-    """A line of a service, and the fields that its document has, beside those of Filebeat."""
+    """A line of a service, and the fields that its document has, beside those of Filebeat; `then` are further ones."""
 
     name: str
     line: str
     service: str | None
     expect: dict[str, Any]
+    then: tuple[dict[str, Any], ...] = ()
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """Return what is expected, each by a name of its own."""
+        return {self.name: self.expect} | {f"{self.name}, {n}": each for n, each in enumerate(self.then, 2)}
 
     def event(self) -> dict[str, Any]:
         """Return the event that Filebeat delivers."""
@@ -50,13 +55,25 @@ def cases() -> list[Case]:
 
 def _read(file: Path) -> list[Case]:
     return [
-        _case(f"{file.stem}: {each['name']}", each["line"], each["expect"], each.get("service", "mangakai-backend"))
+        _case(
+            f"{file.stem}: {each['name']}",
+            each["line"],
+            each["expect"],
+            each.get("service", "mangakai-backend"),
+            tuple({"@timestamp": READ_AT, **document} for document in each.get("then", [])),
+        )
         for each in yaml.safe_load(file.read_text())
     ]
 
 
-def _case(name: str, line: str, expect: dict[str, Any], service: str | None = "mangakai-backend") -> Case:
-    return Case(name, line, service, {"@timestamp": READ_AT, "message": line, **expect})
+def _case(
+    name: str,
+    line: str,
+    expect: dict[str, Any],
+    service: str | None = "mangakai-backend",
+    then: tuple[dict[str, Any], ...] = (),
+) -> Case:
+    return Case(name, line, service, {"@timestamp": READ_AT, "message": line, **expect}, then)
 
 
 def _instrumented() -> list[Case]:
@@ -130,6 +147,9 @@ def _large() -> list[Case]:
     for _ in range(30):
         deep = {"a": deep}
     nested = '{"a":' * 5000
+    deeper = json.dumps({"level": "error", "message": "deeper", "a": 0}).replace(
+        ": 0", ': {"a"' * 700 + ": 0" + "}" * 700
+    )
     return [
         _case("large: 64 KiB without a space", guide + word, {**parsed, "message": word}),
         _case("large: 64 KiB of words", guide + words, {**parsed, "message": words}),
@@ -161,6 +181,12 @@ def _large() -> list[Case]:
             "large: JSON of 400 keys", json.dumps({"message": "many", **keys}), {"message": "many", "mangakai": keys}
         ),
         _case("large: JSON 30 deep", json.dumps({"message": "deep", **deep}), {"message": "deep", "mangakai": deep}),
+        # Deeper than Logstash's queues hold, which take the errors of a whole batch along.
+        _case(
+            "deep: JSON of 700 levels",
+            deeper,
+            {"log.level": "ERROR", "message": "deeper", "event.original": deeper, "tags": ["error"]},
+        ),
         _case("large: JSON 5000 deep, unfinished", nested, {"tags": ["unparsed"]}),
         _case(
             "large: JSON with a long value",

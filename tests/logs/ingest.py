@@ -32,32 +32,41 @@ from .pipeline_file import field as parsed
 FUNCTIONS = (Path(__file__).parent / "functions.painless").read_text()
 CASUAL_ISO8601 = [f"yyyy-MM-dd HH:mm:ss{point}SSS{zone}" for point in (".", ",") for zone in ("Z", "")]
 COMMON = {"add_field", "remove_field", "add_tag", "remove_tag"}
+SPLIT = "split"
 Processor = dict[str, Any]
 
 
-def pipeline(text: str) -> dict[str, Any]:
-    """Return the ingest pipeline of a pipeline file.
+def pipelines(text: str) -> list[dict[str, Any]]:
+    """Return the ingest pipelines of a pipeline file, one after the other: between two, `SPLIT` of an event is many.
 
     Raises:
         UnknownError: it has a plugin or an option that is not translated, so nothing is left out in silence.
 
     """
-    translator = Translator()
-    translator.script("ctx.translation = new HashMap();")
-    translator.statements(filters(text))
-    translator.script("ctx.remove('translation');")
-    return {"processors": translator.processors}
+    found: list[dict[str, Any]] = []
+    rest = filters(text)
+    while rest or not found:
+        translator = Translator()
+        translator.script("ctx.translation = new HashMap();")
+        while rest and not translator.ended:
+            translator.statements([rest.pop(0)])
+        translator.script("ctx.remove('translation');")
+        found.append({"processors": translator.processors})
+    return found
 
 
 @dataclass
 class Translator:
-    """Processors so far, and the condition under which the next ones run."""
+    """Processors so far, the condition under which the next ones run, and whether another pipeline goes on."""
 
     processors: list[Processor] = field(default_factory=list)
     guard: str = ""
+    ended: bool = False
 
     def statements(self, statements: list[Statement]) -> None:
         for statement in statements:
+            if self.ended:
+                raise UnknownError(f"{statement} after split")
             if isinstance(statement, Branch):
                 self._branch(statement)
             else:
@@ -125,7 +134,7 @@ class Translator:
         self.script(f"if ({decoded}) {{ {common} }}" if common else f"{decoded};")
 
     def mutate(self, options: dict[str, Any]) -> None:
-        _only(options, {"rename", "replace", "gsub", "uppercase", "copy"} | COMMON)
+        _only(options, {"rename", "replace", "gsub", "uppercase", "merge", "copy"} | COMMON)
         steps = [f"rename(ctx, {_path(old)}, {_path(new)});" for old, new in options.get("rename", {}).items()]
         steps += [f"put(ctx, {_path(to)}, {_template(value)});" for to, value in options.get("replace", {}).items()]
         gsub = options.get("gsub", [])
@@ -134,9 +143,16 @@ class Translator:
                 raise UnknownError(f"gsub with {needle} and {replacement}")
             steps.append(f"gsub(ctx, {_path(of)}, {_regex(needle)}, {_text(replacement)});")
         steps += [f"uppercase(ctx, {_path(of)});" for of in _list(options.get("uppercase", []))]
+        steps += [f"merge(ctx, {_path(to)}, {_path(of)});" for to, of in options.get("merge", {}).items()]
         steps += [f"copy(ctx, {_path(old)}, {_path(new)});" for old, new in options.get("copy", {}).items()]
         if body := " ".join([*steps, _common(options)]).strip():
             self.script(f"try {{ {body} }} catch (Exception error) {{ tag(ctx, ['_mutate_error']); }}")
+
+    def split(self, options: dict[str, Any]) -> None:
+        _only(options, {"field", "target"})
+        at = f"ctx.{SPLIT} = ['target': {_path(options['target'])}, 'values': get(ctx, {_path(options['field'])})];"
+        self.script(at)
+        self.ended = True
 
     def date(self, options: dict[str, Any]) -> None:
         _only(options, {"match", "timezone", "locale", "target", "tag_on_failure"} | COMMON)
@@ -169,6 +185,7 @@ PLUGINS: dict[str, Callable[[Translator, dict[str, Any]], None]] = {
     "grok": Translator.grok,
     "json": Translator.json,
     "mutate": Translator.mutate,
+    "split": Translator.split,
     "date": Translator.date,
 }
 
@@ -214,6 +231,8 @@ def _expression(condition: Condition) -> str:
             return f"({joined})"
         case Condition(("==" | "!=") as operator, (left, right)):
             return f"({_operand(left)} {operator} {_operand(right)})"
+        case Condition(">", (Field() as left, Field() as right)):
+            return f"later({_operand(left)}, {_operand(right)})"
         case Condition("in", (left, right)):
             return f"contains({_operand(right)}, {_operand(left)})"
         case Condition(("=~" | "!~") as operator, (left, regex)):

@@ -42,7 +42,9 @@ class Field:
 
 
 Statement = Plugin | Branch
-COMPARISONS = ["==", "!=", "in", "=~", "!~"]
+# In a regular expression the parser takes `\\n` for a backslash and a newline.
+WHITESPACE = str.maketrans("\n\t\r\f", "ntrf")
+COMPARISONS = ["==", "!=", "in", "=~", "!~", ">"]
 
 
 def filters(text: str) -> list[Statement]:
@@ -107,7 +109,7 @@ def _expression(parts: Any) -> Condition:
         case [left, "not", "in", right]:
             return Condition("!", (Condition("in", (_operand(left), _operand(right))),))
         case [left, ("=~" | "!~") as operator, str(regex)]:
-            return Condition(operator, (_operand(left), regex.replace("\\\\", "\\")))
+            return Condition(operator, (_operand(left), regex.translate(WHITESPACE).replace("\\\\", "\\")))
         case [left, str(operator), right] if operator in COMPARISONS:
             return Condition(operator, (_operand(left), _operand(right)))
         case [list(), *_]:

@@ -166,8 +166,9 @@ def test_filebeat() -> None:
     assert metadata["matchers"] == [{"logs_path": {"logs_path": "/var/log/containers/"}}]
     assert "docker" not in json.dumps(told)
     (parser,) = files["parsers"]
-    assert (parser["multiline"]["negate"], parser["multiline"]["match"]) == (True, "after")
-    assert re.search(parser["multiline"]["pattern"], "2026-01-31 10:00:00,123 INFO a b")
+    # D-101: the guide names what starts an event, and would glue all other programs' lines together.
+    assert (parser["multiline"]["negate"], parser["multiline"]["match"]) == (False, "after")
+    assert not re.search(parser["multiline"]["pattern"], "2026-01-31 10:00:00,123 INFO a b")
 
 
 @pytest.mark.requirement("S-085", "S-086", "S-089", "S-090")

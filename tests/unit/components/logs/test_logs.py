@@ -11,6 +11,7 @@ from components.logs import filebeat, logstash
 from components.metrics.notifications import APPLICATION_ERROR, render
 from components.settings.logs import FilebeatSettings
 from components.settings.metrics import AlertmanagerSettings
+from components.settings.types import to_bytes
 from tests.catalogue.saved_objects import FIELDS, ITEMS
 from tests.offline import Run, run
 
@@ -32,15 +33,28 @@ def test_filebeat_reads_the_namespaces_and_files_of_the_settings() -> None:
     assert len({each["id"] for each in (containers, files)}) == 2
 
 
+def test_new_replicas_of_logstash_get_connections_too() -> None:
+    output = filebeat.render(FilebeatSettings(), "logstash:5044", "manga-test")["output.logstash"]
+    assert (output["ttl"], output["pipelining"]) == ("60s", 0), "Filebeat ends no connection that is pipelined"
+
+
+def test_what_waits_in_filebeat_fits_its_memory() -> None:
+    told = filebeat.render(FilebeatSettings(), "logstash:5044", "manga-test")
+    largest = max(each["message_max_bytes"] for each in told["filebeat.inputs"])
+    limit = to_bytes(FilebeatSettings().resources.manifest()["limits"]["memory"])
+    assert told["queue.mem"]["events"] * largest <= limit / 2
+
+
 def test_the_folders_of_files_are_mounted_read_only(tmp_path: Path) -> None:
-    paths = ["/var/log/mangakai/*.log", "/var/log/mangakai/worker/*.log"]
+    paths = ["/var/log/mangakai/*.log", "/var/log/mangakai/worker/*.log", "/srv/logs/*/app.log", "/data/[a-c]?.log"]
     stack = run("local", tmp_path, {"logs": {"filebeat": {"paths": paths}}})
     (release,) = (each for each in stack.resources if each.name == "filebeat" and "Release" in each.type)
     spec = release.inputs["values"]["daemonSet"]["podTemplate"]["spec"]
     (container,) = spec["containers"]
     mounts = {mount["mountPath"]: mount["readOnly"] for mount in container["volumeMounts"]}
-    folders = {"/var/log/mangakai", "/var/log/mangakai/worker"}
+    folders = {"/var/log/mangakai", "/var/log/mangakai/worker", "/srv/logs", "/data"}
     assert folders <= mounts.keys()
+    assert not [path for path in mounts if path == "/" or set(path) & set("*?[")]
     assert all(mounts.values())
     assert {each["name"] for each in spec["volumes"]} == {each["name"] for each in container["volumeMounts"]}
     assert folders <= {each["hostPath"]["path"] for each in spec["volumes"] if "hostPath" in each}
@@ -112,28 +126,3 @@ def test_an_error_goes_to_the_route_that_mails_once_in_fifteen_minutes() -> None
     first, *_ = yaml.safe_load(render(AlertmanagerSettings()))["route"]["routes"]
     assert first["matchers"] == [f'alertname="{APPLICATION_ERROR}"']
     assert first["group_interval"] == "15m"
-
-
-@pytest.mark.parametrize(
-    ("lines", "events"),
-    [
-        (["2026-01-31 10:00:00,123 ERROR a b", "Traceback (most recent call last):", "ValueError: x"], 1),
-        (["[2026-01-31 10:00:00,123: ERROR/Main] a", "Traceback", "KeyError: 1", "INFO:     10.0.0.1 - GET"], 2),
-        (
-            [
-                '{"message": "a"}',
-                '{"message": "b"}',
-                "10.0.0.1 - - [31/Jan]",
-                "::1 - - [31/Jan]",
-                "2026/01/31 10:00:00 [e",
-            ],
-            5,
-        ),
-        (["2026-01-31 10:00:00,123 ERROR a SQL:", "SELECT 1", "", "  FROM t", "HINT:  look"], 1),
-    ],
-)
-def test_what_filebeat_takes_for_the_start_of_an_event(lines: list[str], events: int) -> None:
-    (containers,) = filebeat.render(FilebeatSettings(), "logstash:5044", "manga-test")["filebeat.inputs"]
-    (multiline,) = (each["multiline"] for each in containers["parsers"] if "multiline" in each)
-    assert (multiline["negate"], multiline["match"]) == (True, "after")
-    assert sum(bool(re.search(multiline["pattern"], line)) for line in lines) == events

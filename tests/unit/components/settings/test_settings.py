@@ -147,6 +147,10 @@ def test_a_key_without_a_project_is_of_this_one() -> None:
             {"exposure": {"sourceRanges": ["10.0.0.0/99"]}},
             "exposure.sourceRanges.0: found '10.0.0.0/99'; an IP",
         ),
+        *(
+            ({"logs": {"filebeat": {"paths": [path]}}}, f"logs.filebeat.paths.0: found '{path}'; a path below a folder")
+            for path in ["/app.log", "/*/app.log", "/*.log", "/v?r/log/app.log", "var/log/app.log", "/"]
+        ),
         ({"exposure": {"scheme": "internet-facing"}}, "exposure: scheme internet-facing needs sourceRanges that name"),
         (
             {"logs": {"kibana": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}}},
