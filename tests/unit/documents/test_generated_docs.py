@@ -9,8 +9,9 @@ import pytest
 
 from development.docs import __main__ as program
 from development.docs import pages, requirements, settings
-from tests.conftest import not_collected, unproven
+from tests.conftest import not_collected
 from tests.offline import ROOT
+from tests.proofs import unproven
 
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 ROW = {"what": "a thing", "met": ["README.md"]}
