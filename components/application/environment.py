@@ -70,6 +70,7 @@ def environment(settings: ApplicationSettings, cluster: str, otlp: str) -> dict[
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": str(tracing.sample_ratio),
+        "SLOW_REQUEST_SECONDS": str(tracing.slow_seconds),
         # A directory of the pod's own, so that a pod that is replaced begins at 0 (D-141).
         "PROMETHEUS_MULTIPROC_DIR": "/tmp/mangakai-metrics",  # noqa: S108
     }

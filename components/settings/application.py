@@ -1,6 +1,6 @@
 """Settings of the application that is watched."""
 
-from .types import Model, Name, QueueName, Share, Text
+from .types import Model, Name, QueueName, Seconds, Share, Text
 
 
 class SentrySettings(Model):
@@ -12,10 +12,14 @@ class SentrySettings(Model):
 
 
 class OpenTelemetrySettings(Model):
-    """Tracing of the application. `sample_ratio` is the share of requests whose spans are sent."""
+    """Tracing of the application.
+
+    `sample_ratio` is the share of requests whose spans are sent, besides those that fail or take `slow_seconds`.
+    """
 
     service_name: Name = "mangakai-backend"
     sample_ratio: Share = 0.1
+    slow_seconds: Seconds = 2
 
 
 class ApplicationSettings(Model):

@@ -53,6 +53,7 @@ Https = Annotated[str, _text(r"^https://\S+$", "an https:// address"), AS_TEXT]
 Version = Annotated[str, _text(r"^\d+\.\d+\.\d+$", "a version such as 9.5.3"), AS_TEXT]
 Cidr = Annotated[str, AfterValidator(_cidr), AS_TEXT]
 Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
+Seconds = Annotated[float, BeforeValidator(as_number), Field(gt=0)]
 Replicas = Annotated[int, Field(ge=1, le=9)]
 
 

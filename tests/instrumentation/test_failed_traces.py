@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.demo.watch import Watch
 from sandbox.program_pins import JAEGER_COLLECTOR, JAEGER_QUERY, Program
-from tests.instrumentation.conftest import PORTS, Observed
+from tests.instrumentation.conftest import Observed
 
 OTLP, QUERY, ADMIN, OTHERS = 28620, 28621, 28622, 28623
 FAILING, GOOD = 200, 2000

@@ -214,9 +214,14 @@ def test_slack_shows_the_links_and_a_count_however_many_alerts_there_are(rendere
     assert text.count("the description of") == 20
 
 
-@pytest.mark.parametrize("trace", [TRACE, ""], ids=["traced", "untraced"])
+@pytest.mark.parametrize(
+    ("trace", "kept"),
+    # As Logstash writes what a line does not have.
+    [(TRACE, "%{[mangakai][trace][kept]}"), (TRACE, "true"), (TRACE, "false"), ("", "%{[mangakai][trace][kept]}")],
+    ids=["traced", "kept", "not kept", "untraced"],
+)
 @pytest.mark.requirement("S-076")
-def test_the_mail_about_an_error_leads_to_its_lines_and_its_trace(rendered: Rendered, trace: str) -> None:
+def test_the_mail_about_an_error_leads_to_its_lines_and_its_trace(rendered: Rendered, trace: str, kept: str) -> None:
     (rendered.folder / "templates" / "links.tmpl").write_text(links(GRAFANA, KIBANA))
     by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
     (mail,) = by_name["application-errors"]["email_configs"]
@@ -230,6 +235,7 @@ def test_the_mail_about_an_error_leads_to_its_lines_and_its_trace(rendered: Rend
         "summary": "Error in MangakAI Application",
         "description": "Error detected: <b>no</b> page\nTraceback",
         "trace_id": trace,
+        "trace_kept": kept,
         "hour": "2026-01-01T03:00:00.000Z",
     }
     alert = {"status": "firing", "labels": labels, "annotations": annotations, "startsAt": "2026-01-01T03:12:00Z"}
@@ -249,7 +255,7 @@ def test_the_mail_about_an_error_leads_to_its_lines_and_its_trace(rendered: Rend
     assert "Error detected: <b>no</b> page" in page.text
 
     found = dict(re.findall(r"^(Logs|Trace): (\S+)$", text, flags=re.MULTILINE))
-    assert found.keys() == ({"Logs", "Trace"} if trace else {"Logs"})
+    assert found.keys() == ({"Logs", "Trace"} if trace and kept != "false" else {"Logs"})
     for name, link in found.items():
         assert unquote(page.links[name]) == unquote(link)
     where, _, state = unquote(found["Logs"]).partition("#/?")
@@ -263,7 +269,7 @@ def test_the_mail_about_an_error_leads_to_its_lines_and_its_trace(rendered: Rend
     )
     view = "dataSource:(dataViewId:mangakai-logs,type:dataView)"
     assert app == f"_a=({view},query:(language:kuery,query:'{query}'))"
-    if trace:
+    if "Trace" in found:
         link = urlsplit(found["Trace"])
         assert f"{link.scheme}://{link.netloc}{link.path}" == f"{GRAFANA}/explore"
         (pane,) = json.loads(parse_qs(link.query)["panes"][0]).values()

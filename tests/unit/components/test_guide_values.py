@@ -200,6 +200,7 @@ def test_the_application_sends_the_collector_traces_alone() -> None:
     told = application.environment(ApplicationSettings(), "mangakai-prod", "http://collector:4318")
     assert (told["OTEL_METRICS_EXPORTER"], told["OTEL_LOGS_EXPORTER"]) == ("none", "none")
     assert "OTEL_TRACES_EXPORTER" not in told
+    assert float(told["SLOW_REQUEST_SECONDS"]) == 2
 
 
 @pytest.mark.requirement("S-096")

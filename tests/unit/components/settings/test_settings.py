@@ -211,6 +211,10 @@ def test_a_key_without_a_project_is_of_this_one() -> None:
             "application.openTelemetry.sampleRatio: found '1.5'; input should be less than or equal to 1",
         ),
         (
+            {"application": {"openTelemetry": {"slowSeconds": 0}}},
+            "application.openTelemetry.slowSeconds: found 0; input should be greater than 0",
+        ),
+        (
             {"application": {"openTelemetry": {"sampleRatio": "all"}}},
             "application.openTelemetry.sampleRatio: found 'all'; input should be a valid number",
         ),
