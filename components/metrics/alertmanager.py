@@ -89,6 +89,8 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "replicaCount": settings.replicas,
         "baseURL": args.urls["alertmanager"],
         "config": {"enabled": False},
+        # Failed notifications are counted by receiver: which of two that get mails is not told.
+        "extraArgs": {"enable-feature": "receiver-name-in-metrics"},
         "extraVolumes": [{"name": "config", "configMap": {"name": CONFIG_MAP}}],
         "extraVolumeMounts": [mount],
         "persistence": {"size": settings.storage, "storageClass": args.placement.storage_class},
@@ -103,7 +105,7 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         values["podDisruptionBudget"] = {"maxUnavailable": 1}
     if web:
         secret_mounts.append({"secretName": WEB_AUTH, **web[0]})
-        values["extraArgs"] = {"web.config.file": f"{_WEB}/web-config.yml"}
+        values["extraArgs"]["web.config.file"] = f"{_WEB}/web-config.yml"
         # The probes can send no password that is not in clear in the pod's spec, and the chart's httpGet cannot be
         # taken away: so they ask the reloader, whose own readiness is that Alertmanager's port is open.
         values["livenessProbe"] = values["readinessProbe"] = {
