@@ -11,6 +11,7 @@ SPEED ?= 6
 PART ?=
 SNAPSHOT ?= latest
 OVERWRITE ?=
+RECEIVER ?=
 LOCKED ?=
 BUCKET ?=
 PYTHON ?= python3
@@ -18,7 +19,7 @@ IN_VENV := .venv/bin/python -m
 # Verbs about a stack that is up on the sandbox act on the sandbox.
 ON_ITS_CLUSTER = $(if $(wildcard .sandbox),sandbox=$$($(IN_VENV) sandbox env --stack $(STACK) --if-up) && eval "$$sandbox" &&)
 
-.PHONY: help up live preview env demo down render repair grow troubleshoot drift backup restore charts charts-check bench docs check test test-long
+.PHONY: help up live preview env demo down render repair grow troubleshoot drift fire-drill backup restore charts charts-check bench docs check test test-long
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -55,6 +56,9 @@ troubleshoot: .venv/runtime ## say what is wrong, and what to do, without changi
 
 drift: .venv/runtime ## say what on the cluster is not what Pulumi and Helm made it, without changing anything [STACK=local]
 	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.drift --stack $(STACK)
+
+fire-drill: .venv/runtime ## send an alert that is marked as a drill to each receiver, and say which it does not reach [STACK=local] [RECEIVER=]
+	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.fire_drill --stack $(STACK) $(if $(RECEIVER),--receiver $(RECEIVER))
 
 backup: .venv/runtime ## save everything now, beside what is saved on schedule [STACK=local]
 	@$(ON_ITS_CLUSTER) $(IN_VENV) operations.backups.backup --stack $(STACK)

@@ -114,7 +114,8 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "podSecurityContext": AS_NOBODY,
         "securityContext": RESTRICTED,
     }
-    flags = gossip.flags(settings.replicas)
+    # Failed notifications are counted by receiver: which of two that get mails is not told.
+    flags = {**gossip.flags(settings.replicas), "enable-feature": "receiver-name-in-metrics"}
     if settings.replicas > 1:
         values["podDisruptionBudget"] = {"maxUnavailable": 1}
         secret_mounts.append(

@@ -1,6 +1,5 @@
 """The list of checks: what each reads, and the function that judges it."""
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from components.foundation import helm_records
-from components.foundation.names import AGENTS, MONITORING, WEB_AUTH
+from components.foundation.names import AGENTS, MONITORING
 from components.foundation.web_interfaces import ALERTMANAGER, PROMETHEUS, WebInterface
 from components.settings import Settings
 
@@ -18,6 +17,7 @@ from . import certificates, events, monitoring, network, operators, releases, vo
 from .cluster import Cluster, Missing, Unreadable
 from .finding import Finding, Object, Severity, subject
 from .runner import Check
+from .web_interfaces import login, ready_pods
 
 _BACKEND = "mangakai-backend-service"
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets")
@@ -158,20 +158,12 @@ def _alertmanager(cluster: Cluster, settings: Settings) -> Iterator[Finding]:
 
 def _asker(cluster: Cluster, settings: Settings, interface: WebInterface) -> Callable[[str], Any]:
     """Return a function that asks a ready pod of ours, with the login that the stack has."""
-    labels = ",".join(f"{key}={value}" for key, value in interface.selector.items())
-    pods = [pod for pod in cluster.items("pods", MONITORING, labelSelector=labels) if workloads.is_ready(pod)]
-    if not pods:
-        raise Unreadable("none of its pods is ready", f"kubectl -n {MONITORING} describe pods -l {labels}")
-    login = ""
-    if settings.exposure.authentication:
-        data = cluster.get(f"/api/v1/namespaces/{MONITORING}/secrets/{WEB_AUTH}")["data"]
-        pair = b":".join(base64.b64decode(data[key]) for key in ("username", "password"))
-        login = f"Basic {base64.b64encode(pair).decode()}"
+    pod, header = ready_pods(cluster, interface)[0], login(cluster, settings)
 
     def ask(path: str) -> Any:
-        status, text = cluster.ask(pods[0], interface.port, path, login)
+        status, text = cluster.ask(pod, interface.port, path, header)
         if status != 200:
-            raise Unreadable(f"it answers {status}", f"kubectl -n {MONITORING} logs {pods[0]['metadata']['name']}")
+            raise Unreadable(f"it answers {status}", f"kubectl -n {MONITORING} logs {pod['metadata']['name']}")
         return json.loads(text)
 
     return ask

@@ -110,14 +110,15 @@ class Cluster:
             "check that it runs and that your network or VPN leads there (the sandbox: make up)",
         )
 
-    def ask(self, pod: Object, port: int, path: str, login: str = "") -> tuple[int, str]:
-        """Return the status and the text that a pod answers to an HTTP GET, through a port-forward.
+    def ask(self, pod: Object, port: int, path: str, login: str = "", body: str = "") -> tuple[int, str]:
+        """Return the status and the text that a pod answers to an HTTP request, through a port-forward.
 
         Args:
             pod: which.
             port: where it listens.
             path: with its query.
             login: the header Authorization.
+            body: JSON to be posted, "" for a GET.
 
         Raises:
             Unreadable: it does not answer.
@@ -137,7 +138,11 @@ class Cluster:
         connection.sock = forward.socket(port)
         connection.sock.settimeout(self.timeout)
         try:
-            connection.request("GET", path, headers={"Authorization": login} if login else {})
+            headers = {"Authorization": login} if login else {}
+            if body:
+                connection.request("POST", path, body.encode(), {**headers, "Content-Type": "application/json"})
+            else:
+                connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:

@@ -42,6 +42,7 @@ UNNOTICED = {
     "all queues count, unless a stack names those of its generation": [
         'LowMangaDemand, warning: queue=~".+" dropped',
         'LowMangaGenerationRate, warning: queue=~".+" dropped',
+        'LowMangaGenerationRate, warning: queue=~".+" dropped (2)',
     ],
     "where `unless` has found no success, all that is counted are errors": [
         'JaegerReadsFailing, warning: result="err" dropped',

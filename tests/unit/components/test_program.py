@@ -198,6 +198,7 @@ def test_budgets_leave_a_disruption(runs: dict[str, Run]) -> None:
     alertmanager = values(named(runs["prod"], RELEASE, "alertmanager"))
     assert alertmanager["replicaCount"] == 3
     assert alertmanager["podDisruptionBudget"] == {"maxUnavailable": 1}
+    assert alertmanager["extraArgs"]["enable-feature"] == "receiver-name-in-metrics"
     one = values(named(runs["staging"], RELEASE, "prometheus"))["server"]
     assert "podDisruptionBudget" not in one
     assert "podDisruptionBudget" not in values(named(runs["staging"], RELEASE, "alertmanager"))

@@ -12,7 +12,7 @@ from sandbox.layout import Sandbox, ports_from
 from sandbox.session import down, is_up
 from tests.offline import ROOT
 
-ABOUT_A_STACK = ("troubleshoot", "drift", "backup", "restore", "repair")
+ABOUT_A_STACK = ("troubleshoot", "drift", "fire-drill", "backup", "restore", "repair")
 
 
 @pytest.fixture
