@@ -96,6 +96,10 @@ class Replica:
         found = self.get("silences") or []
         return {silence["comment"] for silence in found if silence["status"]["state"] == "active"}
 
+    def has(self, comments: set[str]) -> bool:
+        """Return whether the silences that hold are these."""
+        return self.silences() == comments
+
     def silence(self, comment: str, matcher: str = ".+") -> None:
         """Silence all alerts whose name matches."""
         now = datetime.now(UTC)

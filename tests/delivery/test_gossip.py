@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,7 @@ def test_a_renewed_certificate_needs_no_restart(
         assert Watch.wait(lambda: late.silences() == {"of before"}, SECONDS), late.log.read_text()
         late.silence("of after")
         for replica in (first, second):
-            assert Watch.wait(lambda one=replica: one.silences() == {"of before", "of after"}, SECONDS)
+            assert Watch.wait(partial(replica.has, {"of before", "of after"}), SECONDS), replica.silences()
             assert replica.members() == 3
 
 

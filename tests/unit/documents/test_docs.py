@@ -33,6 +33,11 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert documented == [*leaves(Settings), *secrets.PURPOSES]
 
 
+def test_of_every_secret_it_is_said_what_a_thief_can_do_and_what_ends_it() -> None:
+    text = (ROOT / "docs" / "leaked-secrets.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == [*secrets.PURPOSES]
+
+
 def test_every_verb_is_in_the_readme() -> None:
     verbs = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     readme = (ROOT / "README.md").read_text()
