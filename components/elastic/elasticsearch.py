@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi_kubernetes import core
 
 from ..foundation.backup_target import BackupTarget
@@ -12,7 +11,7 @@ from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
 from ..settings.elastic import ElasticsearchSettings
 from .connection import ElasticsearchConnection, ca_secret, url, user_secret
-from .users import ElasticsearchUsers, User
+from .users import ElasticsearchUsers, User, roles_yml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ class Elasticsearch(pulumi.ComponentResource):
             nodes=args.settings.nodes,
         )
         secrets = [
-            self._secret(args, f"{name}-roles", {"roles.yml": yaml.safe_dump(args.users.roles, sort_keys=False)}),
+            self._secret(args, f"{name}-roles", {"roles.yml": roles_yml(args.users.roles)}),
             *(self._login(args, each) for each in (user, *args.users.others)),
         ]
         account = self._service_account(args, args.backup) if args.backup else None

@@ -1,9 +1,11 @@
 """The users of each Elasticsearch cluster, and their roles."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import yaml
 
 from ..foundation.names import BACKUP
 from ..settings import Secrets
@@ -12,6 +14,7 @@ LOG_ALIAS = "mangakai-logs"
 LOG_INDICES = ["mangakai-logs-*"]
 TRACE_INDICES = ["mangakai-jaeger-*"]
 TRACE_PRIVILEGES = ["auto_configure", "index", "read", "view_index_metadata", "delete_index"]
+CREATE_ONLY = ["indices:data/write/bulk*", "indices:data/write/index:op_type/create", "view_index_metadata"]
 METRICS = "metrics"
 
 
@@ -39,6 +42,11 @@ class ElasticsearchUsers:
     others: tuple[User, ...] = ()
 
 
+def roles_yml(roles: dict[str, Any]) -> str:
+    """Return roles.yml, without YAML's aliases: Elasticsearch takes them for names, and says nothing."""
+    return yaml.safe_dump(json.loads(json.dumps(roles)), sort_keys=False)
+
+
 def users_of_logs(secrets: Secrets) -> ElasticsearchUsers:
     """Return who uses the logs: Grafana reads them, Logstash writes them, backups are made, metrics read.
 
@@ -48,11 +56,16 @@ def users_of_logs(secrets: Secrets) -> ElasticsearchUsers:
     return ElasticsearchUsers(
         user=User("grafana", secrets.derive("grafana@mangakai-logs"), "logs_reader"),
         roles={
-            "logs_reader": {"indices": [{"names": LOG_INDICES, "privileges": ["read", "view_index_metadata"]}]},
-            # What the set-up has made: neither another index nor another mapping comes from a log line.
+            # Grafana's health check asks for the cluster's.
+            "logs_reader": {
+                "cluster": ["monitor"],
+                "indices": [{"names": LOG_INDICES, "privileges": ["read", "view_index_metadata"]}],
+            },
+            # What the set-up has made: neither another index nor another mapping comes from a log line. The latter is
+            # what `create_doc` would allow.
             "logs_writer": {
                 "cluster": ["monitor"],
-                "indices": [{"names": [LOG_ALIAS, *LOG_INDICES], "privileges": ["create_doc", "view_index_metadata"]}],
+                "indices": [{"names": [LOG_ALIAS, *LOG_INDICES], "privileges": CREATE_ONLY}],
             },
             BACKUP: _backup_role(LOG_INDICES),
             METRICS: {"cluster": ["monitor"]},

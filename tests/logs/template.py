@@ -1,10 +1,13 @@
-"""The index template as OpenSearch takes it, and the fields of a mapping."""
+"""The index template as OpenSearch takes it, the fields of a mapping, and what Elasticsearch refuses by it."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from components.logs.index import set_up
 
+FIRST_INDEX = f"{set_up.ALIAS}-000001"
 FILE = Path(set_up.__file__).parent / "index_template.json"
 
 
@@ -32,3 +35,31 @@ def fields(mapping: dict[str, Any], prefix: str = "") -> dict[str, str]:
         more = fields(inner, f"{prefix}{name}.") if "properties" in inner else {f"{prefix}{name}": inner["type"]}
         found.update(more)
     return found
+
+
+def refused(document: dict[str, Any]) -> list[str]:
+    """Return the fields of a document for which Elasticsearch refuses it, by its sources.
+
+    KeywordFieldMapper takes no objects; FlattenedFieldParser nothing else, none that is too deep, and no NUL in a key.
+    """
+    deepest = json.loads(FILE.read_text())["template"]["mappings"]["properties"]["mangakai"]["depth_limit"]
+    found = []
+    for name, type_ in fields(template()["template"]["mappings"]).items():
+        value = _at(document, name.split("."))
+        if type_ != "flat_object":
+            right = not [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+        elif isinstance(value, dict):
+            right = not [path for path in _paths(value) if len(path) > deepest or "\0" in "".join(path)]
+        else:
+            right = value is None
+        found += [] if right else [name]
+    return found
+
+
+def _at(value: Any, path: list[str]) -> Any:
+    return _at(value.get(path[0]), path[1:]) if path and isinstance(value, dict) else value
+
+
+def _paths(value: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, inner in value.items():
+        yield from _paths(inner, (*above, key)) if isinstance(inner, dict) else [(*above, key)]

@@ -22,7 +22,7 @@ Documents = dict[str, dict[str, Any]]
 def run(node: Node, text: str, cases: list[corpus.Case]) -> Documents:
     """Return the documents that become of the cases, by name."""
     results = documents(node, text, [case.event() for case in cases])
-    found = {}
+    found: Documents = {}
     for case, several in zip(cases, results, strict=True):
         assert len(several) == len(case.documents()), case.name
         found |= dict(zip(case.documents(), several, strict=True))

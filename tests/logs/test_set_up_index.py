@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from components.logs.index import set_up
-from components.logs.index.set_up import ALIAS, FIRST_INDEX, SetUpError
+from components.logs.index.set_up import ALIAS, SetUpError
 
 from .opensearch import Node
-from .template import fields, template
+from .template import FIRST_INDEX, fields, template
 
 
 @pytest.fixture
@@ -73,6 +73,23 @@ def test_an_index_in_the_place_of_the_alias_is_named(empty: Node, server: set_up
     empty.ask("PUT", f"/{ALIAS}/_doc/1", {"message": "written before the set-up"})
     with pytest.raises(SetUpError, match=f"{ALIAS} is an index, where the write alias"):
         set_up.set_up_index(server, template())
+
+
+def test_a_write_index_that_was_deleted_gets_a_successor(empty: Node, server: set_up.Server) -> None:
+    set_up.set_up_index(server, template())
+    empty.ask("POST", f"/{ALIAS}/_rollover")
+    empty.ask("DELETE", f"/{ALIAS}-000002")
+    assert empty.call("POST", f"/{ALIAS}/_doc", {"message": "lost"})[0] == 400
+    set_up.set_up_index(server, template())
+    written = {name: index["aliases"][ALIAS]["is_write_index"] for name, index in state(empty)[0].items()}
+    assert written == {FIRST_INDEX: False, f"{ALIAS}-000002": True}
+    assert empty.ask("POST", f"/{ALIAS}/_doc", {"message": "found"})["_index"] == f"{ALIAS}-000002"
+
+
+def test_an_index_that_is_alone_behind_the_alias_is_written_to(empty: Node, server: set_up.Server) -> None:
+    empty.ask("PUT", f"/{FIRST_INDEX}", {"aliases": {ALIAS: {}}})
+    set_up.set_up_index(server, template())
+    assert state(empty)[0].keys() == {FIRST_INDEX}
 
 
 def test_a_new_field_comes_to_the_index_that_is_there(empty: Node, server: set_up.Server) -> None:

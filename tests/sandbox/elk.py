@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from components.elastic.users import CREATE_ONLY
 from components.logs import filebeat, logstash
 from components.settings import Settings
 from components.settings.elastic import ElasticsearchSettings
@@ -63,7 +64,8 @@ def _users(api: Api) -> None:
     }  # fmt: skip
     privileges = yaml.safe_load(realm["roles.yml"])
     assert privileges["metrics"] == {"cluster": ["monitor"]}
-    assert privileges["logs_writer"]["indices"][0]["privileges"] == ["create_doc", "view_index_metadata"]
+    assert privileges["logs_writer"]["indices"][0]["privileges"] == CREATE_ONLY
+    assert privileges["logs_reader"]["cluster"] == ["monitor"]
     assert privileges["logs_reader"]["indices"][0]["privileges"] == ["read", "view_index_metadata"]
     for role in ("logs_writer", "logs_reader"):
         assert all(name.startswith("mangakai-logs") for rule in privileges[role]["indices"] for name in rule["names"])

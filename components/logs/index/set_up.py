@@ -1,8 +1,9 @@
 """Set up what the logs need in Elasticsearch and Kibana; run again, it changes nothing.
 
-In Elasticsearch: the lifecycle policy, the index template, the first index behind the write alias, and what is new in
-the template on the indices that are there. In Kibana: the saved objects and the default data view. What is sent lies
-beside this file: lifecycle.json, index_template.json, *.ndjson. Standard library only, to run in a stock image.
+In Elasticsearch: the lifecycle policy, the index template, an index to write to behind the write alias if it has none,
+and what is new in the template on the indices that are there. In Kibana: the saved objects and the default data view.
+What is sent lies beside this file: lifecycle.json, index_template.json, *.ndjson. Standard library only, to run in a
+stock image.
 
 Environment: ELASTICSEARCH_URL, KIBANA_URL; ELASTIC_USERNAME, ELASTIC_PASSWORD; CA_FILE, a certificate, or a folder
 of *.crt, as each of the two has its own authority; RETENTION_DAYS, from rollover to deletion; REPLICAS, of a shard.
@@ -31,7 +32,6 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 ALIAS = "mangakai-logs"
-FIRST_INDEX = f"{ALIAS}-000001"
 VARIABLES = ["ELASTICSEARCH_URL", "KIBANA_URL", "ELASTIC_USERNAME", "ELASTIC_PASSWORD", "CA_FILE"]
 VARIABLES += ["RETENTION_DAYS", "REPLICAS"]
 PROBE_SECONDS, REQUEST_SECONDS = 5.0, 60.0
@@ -166,41 +166,60 @@ def read(path: Path, values: Mapping[str, str]) -> Any:
 
 
 def set_up_index(elasticsearch: Server, template: Any) -> None:
-    """Put the index template, make the first index if there is none, and update those that are there."""
+    """Put the index template, make the index to write to if there is none, and update those that are there."""
     elasticsearch.call("PUT", f"/_index_template/{ALIAS}", template)
     say(f"index template {ALIAS}: is put")
-    say(f"write alias {ALIAS}: {'made' if make_first_index(elasticsearch) else 'is there'}")
+    made = make_write_index(elasticsearch)
+    say(f"write alias {ALIAS}: {f'made, to {made}' if made else 'is there'}")
     update_mapping(elasticsearch, template["template"]["mappings"])
     replicas = template["template"]["settings"]["index"]["number_of_replicas"]
     elasticsearch.call("PUT", f"/{ALIAS}/_settings", {"index": {"number_of_replicas": replicas}})
     say(f"indices behind {ALIAS}: mapping of the template, {replicas} replicas")
 
 
-def make_first_index(elasticsearch: Server) -> bool:
-    """Make the first index with the write alias; return False if the alias is there, also by another run just now."""
-    if alias_exists(elasticsearch):
-        return False
+def make_write_index(elasticsearch: Server) -> str | None:
+    """Make the index to write to, behind the write alias, and return its name; None if there is one.
+
+    It is the first; the next one, where the newest was deleted and so the alias writes to none.
+    """
+    there = indices(elasticsearch)
+    if any(there.values()):
+        return None
+    name = f"{ALIAS}-{max(map(_number, there), default=0) + 1:06d}"
     aliases = {"aliases": {ALIAS: {"is_write_index": True}}}
-    answer = elasticsearch.call("PUT", f"/{FIRST_INDEX}", aliases, accept=[400])
+    answer = elasticsearch.call("PUT", f"/{name}", aliases, accept=[400])
     if answer.status != 400:
-        return True
-    if alias_exists(elasticsearch):
-        return False
+        return name
+    # Another run may have been faster just now.
+    if any(indices(elasticsearch).values()):
+        return None
     raise SetUpError(
-        f"Elasticsearch: cannot make {FIRST_INDEX} with the write alias {ALIAS}: {answer.reason()}. "
+        f"Elasticsearch: cannot make {name} with the write alias {ALIAS}: {answer.reason()}. "
         f"If the index is there without the alias, add the alias to it, or delete it; then run this again"
     )
 
 
-def alias_exists(elasticsearch: Server) -> bool:
-    """Return whether the write alias exists; an index of its name is an error."""
+def indices(elasticsearch: Server) -> dict[str, bool]:
+    """Return each index behind the alias, and whether it is written to; an index of the alias' name is an error."""
     answer = elasticsearch.call("GET", f"/{ALIAS}/_alias", accept=[404])
     if answer.status == 404:
-        return False
+        return {}
     if ALIAS in answer.content():
         remedy = f"Copy it (POST /_reindex), delete it (DELETE /{ALIAS}), then run this again"
         raise SetUpError(f"Elasticsearch: {ALIAS} is an index, where the write alias of {ALIAS}-* belongs. {remedy}")
-    return True
+    alone = len(answer.content()) == 1
+    found = {}
+    for name, index in answer.content().items():
+        aliases = Answer(answer.what, answer.status, index).get("aliases", dict)
+        alias = Answer(answer.what, answer.status, aliases).get(ALIAS, dict)
+        # Alone behind its alias, an index is written to unless it says that it is not.
+        found[name] = bool(alias.get("is_write_index", alone))
+    return found
+
+
+def _number(index: str) -> int:
+    digits = index.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else 0
 
 
 def update_mapping(elasticsearch: Server, mappings: Any) -> None:
