@@ -52,20 +52,20 @@ def notation(values: Values) -> str:
 
 
 def _runs(values: Values) -> Iterator[str]:
-    number = 0
-    while number < SAMPLES:
+    number, samples = 0, len(values)
+    while number < samples:
         value = values[number]
         end = number + 1
         if value is None:
-            while end < SAMPLES and values[end] is None:
+            while end < samples and values[end] is None:
                 end += 1
             yield "stale" if number else "_"
             if end - number > 1:
                 yield f"_x{end - number - 1}"
         else:
-            following = values[end] if end < SAMPLES else None
+            following = values[end] if end < samples else None
             step = 0 if following is None else following - value
-            while end < SAMPLES and values[end] == value + step * (end - number):
+            while end < samples and values[end] == value + step * (end - number):
                 end += 1
             yield f"{value}{step:+}x{end - number - 1}"
         number = end

@@ -2,13 +2,14 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.rules import promtool
+from tests.rules import promtool, restless_day
 from tests.rules.healthy_day import Day
 from tests.rules.samples import SAMPLES, STEP, Values, at, notation
 
@@ -22,9 +23,9 @@ def groups_by_interval() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def differs(folder: Path, day: Day, until: int, alerts: set[str]) -> str:
+def differs(folder: Path, told: Mapping[str, Values], until: int, alerts: set[str]) -> str:
     """Return what promtool says unless exactly these alerts fired at any of the evaluations until a sample."""
-    series = [{"series": name, "values": notation(values)} for name, values in day.series.items()]
+    series = [{"series": name, "values": notation(values)} for name, values in told.items()]
     files: list[promtool.TestFile] = []
     missed = set(alerts)
     for interval, groups in groups_by_interval().items():
@@ -48,7 +49,7 @@ def differs(folder: Path, day: Day, until: int, alerts: set[str]) -> str:
 def test_nothing_fires_on_a_healthy_day(tmp_path: Path) -> None:
     day = Day()
     began = time.monotonic()
-    assert not differs(tmp_path, day, SAMPLES - 1, {"Watchdog"})
+    assert not differs(tmp_path, day.series, SAMPLES - 1, {"Watchdog"})
     print(f"\n{len(day.series)} series, all rules at their intervals in {time.monotonic() - began:.0f} s", end="")
 
 
@@ -84,4 +85,21 @@ def test_faults_on_that_day_fire_what_is_there_for_them(tmp_path: Path) -> None:
     day = Day()
     for fault in (every_request_fails, redis_is_gone, a_disk_fills):
         fault(day, at("6:30"))
-    assert not differs(tmp_path, day, at("6:50"), {"Watchdog", "HighErrorRate", "RedisUnwatched", "NodeDiskFilling"})
+    assert not differs(
+        tmp_path, day.series, at("6:50"), {"Watchdog", "HighErrorRate", "RedisUnwatched", "NodeDiskFilling"}
+    )
+
+
+@pytest.mark.usefixtures("_tools")
+def test_nothing_fires_while_nodes_are_rotated_and_lost_and_everything_restarts(tmp_path: Path) -> None:
+    told = restless_day.series()
+    began = time.monotonic()
+    assert not differs(tmp_path, told, restless_day.END - restless_day.BEGIN, {"Watchdog"})
+    print(f"\n{len(told)} series, all rules at their intervals in {time.monotonic() - began:.0f} s", end="")
+
+
+@pytest.mark.usefixtures("_tools")
+def test_a_node_of_that_day_that_stays_lost_is_told(tmp_path: Path) -> None:
+    told = restless_day.series(lost_minutes=9)
+    until = at(restless_day.LOST) + 9 * 60 // STEP - restless_day.BEGIN
+    assert not differs(tmp_path, told, until, {"Watchdog", "TargetDown"})

@@ -102,7 +102,7 @@ def test_what_a_route_does_not_say_it_has_from_the_one_above() -> None:
             "routes": [{"matchers": ['severity="critical"'], "receiver": "oncall", "group_wait": "5s"}],
         },
     )
-    assert inner.labels | {"team": "pages", "severity": "critical"} == inner.labels
+    assert (inner.labels["team"], inner.labels["severity"]) == ("pages", "critical")
     assert (inner.first, inner.following) == (5, 5400)
     assert (outer.first, outer.following) == (30, 5400)
     assert (root.first, root.following) == (30, 300)
