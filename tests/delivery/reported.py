@@ -16,7 +16,7 @@ def alert(fields: Mapping[str, str], cluster: str) -> dict[str, Any]:
     """Return the alert about one event.
 
     Args:
-        fields: of the event, by their names in the pipeline such as `[log][logger]`, and `+HH` and the like.
+        fields: of the event, by their names in the pipeline such as `[log][logger]`.
         cluster: what the environment has as CLUSTER.
     """
     (output,) = (plugins for section, plugins in Pipeline(ERRORS.read_text()).parse() if section == "output")

@@ -92,8 +92,7 @@ def errors_become_an_outage(watch: Watch) -> None:
         "[service][name]": "mangakai-backend",
         "[log][logger]": "mangakai.api",
         "[trace][id]": "",
-        "+YYYY-MM-dd": "2026-01-01",
-        "+HH": "03",
+        "[@metadata][hour]": "2026-01-01T03:00:00.000Z",
     }
     over = datetime.now(UTC) + timedelta(seconds=60)
     watch.post_alert(reported.alert(fields, "mangakai-prod") | {"endsAt": over.isoformat()})
@@ -171,8 +170,7 @@ def application_errors(watch: Watch) -> None:
             "[service][name]": "mangakai-backend",
             "[log][logger]": logger,
             "[trace][id]": "0af7651916cd43dd8448eb211c80319c",
-            "+YYYY-MM-dd": "2026-01-01",
-            "+HH": "03",
+            "[@metadata][hour]": "2026-01-01T03:00:00.000Z",
         }
         over = datetime.now(UTC) + timedelta(minutes=minutes / watch.speed)
         watch.post_alert(reported.alert(fields, "mangakai-prod") | {"endsAt": over.isoformat()})
