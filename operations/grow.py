@@ -80,7 +80,7 @@ class _Server:
 
 
 def grow(settings: Settings, stack: str, client: api.ApiClient) -> list[str]:
-    """Make the volumes larger, and return a line for each StatefulSet whose volumes were too small.
+    """Make the volumes larger, and return a line for each StatefulSet whose volumes were too small, or that is gone.
 
     Args:
         settings: of the stack.
@@ -97,8 +97,15 @@ def grow(settings: Settings, stack: str, client: api.ApiClient) -> list[str]:
         raise GrowError(f"namespace {MONITORING} is of stack {named}, and this is {owner(stack)}")
     done = []
     for each in volumes(settings):
-        found = None if each.operated else server.ask("GET", _path(each), None, http.client.NOT_FOUND)
-        if found and to_bytes(claimed(found)[0]) < to_bytes(each.size):
+        if each.operated:
+            continue
+        found = server.ask("GET", _path(each), None, http.client.NOT_FOUND)
+        if not found:
+            done.append(
+                f"{each.setting}: there is no StatefulSet {each.stateful_set}; where make grow was interrupted, "
+                f"pulumi up makes it around the pods, with volumes of {each.size}"
+            )
+        elif to_bytes(claimed(found)[0]) < to_bytes(each.size):
             _see_that_it_may_grow(server, each, found)
             _grow_claims(server, each, found, settings.charts.timeout_seconds)
             _make_anew(server, each, found)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from operations.repair import RepairError
+from operations.repair.engine import RepairError
 from sandbox import session
 from sandbox.build import BuildError
 from sandbox.clusters import MachineError

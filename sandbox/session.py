@@ -12,7 +12,7 @@ from pathlib import Path
 from components.foundation.chart_pins import PINS, archive
 from components.settings import secrets
 from operations.preview.show import deployed
-from operations.repair import repair
+from operations.repair.repair import repair
 from sandbox import clusters, processes, stand_ins, table
 from sandbox.environment import environment, exports
 from sandbox.layout import CHECKOUT, Sandbox, ports_from
@@ -176,11 +176,17 @@ def _has_resources(sandbox: Sandbox, stack: str) -> bool:
 
 
 def _repair(sandbox: Sandbox, stack: str, variables: dict[str, str]) -> None:
-    """Clear away what a killed update of `stack` left: its provider, which goes on without it, and its traces."""
-    if not _was_interrupted(sandbox, stack):
+    """Clear away what an interrupted update of `stack` left: its provider, which goes on without it, and its traces."""
+    interrupted = _was_interrupted(sandbox, stack)
+    if not interrupted and not _has_resources(sandbox, stack):
         return
-    done = repair(stack, variables, CHECKOUT, lambda: processes.stop(sandbox, PROVIDER.name))
-    print("\n".join(done))
+
+    def end_provider() -> None:
+        if interrupted:  # else it may be that of a preview
+            processes.stop(sandbox, PROVIDER.name)
+
+    for line in repair(stack, variables, CHECKOUT, end_provider):
+        print(line)
 
 
 def _was_interrupted(sandbox: Sandbox, stack: str) -> bool:

@@ -6,6 +6,7 @@ All that knows how they look stands here. They are those of Helm 3, on which the
 import base64
 import gzip
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +15,11 @@ from typing import Any, Self
 # What Pulumi calls a release of Helm's.
 RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
 
-DEPLOYED, FAILED, UNINSTALLING = "deployed", "failed", "uninstalling"
+DEPLOYED, FAILED, SUPERSEDED, UNINSTALLING = "deployed", "failed", "superseded", "uninstalling"
 # What Helm has begun and, where it was killed, never ends.
-UNDER_WAY = ("pending-install", "pending-upgrade", "pending-rollback")
+UNDER_WAY = ("pending-install", "pending-upgrade", "pending-rollback", UNINSTALLING)
+# After these Helm upgrades again. After any other, such as "uninstalled", it refuses to.
+ENDED = (DEPLOYED, FAILED, SUPERSEDED)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,14 @@ class Record:
     revision: int
     status: str
     modified: datetime | None
+
+    @property
+    def secret(self) -> str:
+        """The name of its Secret."""
+        return f"sh.helm.release.v1.{self.release}.v{self.revision}"
+
+    def __str__(self) -> str:
+        return f"{self.release} v{self.revision} ({self.status})"
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> Self:
@@ -46,8 +57,23 @@ def latest(records: Iterable[Record]) -> dict[str, Record]:
     return {one.release: one for one in sorted(records, key=lambda one: one.revision)}
 
 
-def manifest(data: Mapping[str, Any]) -> str:
-    """Return the manifests of a revision, from the data of its Secret."""
+def content(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Helm keeps of a revision (chart, values, manifests, …), from the data of its Secret."""
     # Kubernetes encodes what a Secret holds, and Helm has done so before.
     packed = base64.b64decode(base64.b64decode(data["release"]))
-    return str(json.loads(gzip.decompress(packed))["manifest"])
+    return dict(json.loads(gzip.decompress(packed)))
+
+
+def change(data: Mapping[str, Any], status: str, description: str) -> dict[str, Any]:
+    """Return what to patch a record's Secret with for another status, which stands in its label and in its data.
+
+    Args:
+        data: of the Secret.
+        status: the new one.
+        description: why, which `helm history` shows.
+    """
+    changed = content(data)
+    changed["info"] = {**changed["info"], "status": status, "description": description}
+    packed = base64.b64encode(gzip.compress(json.dumps(changed).encode()))
+    labels = {"status": status, "modifiedAt": str(int(time.time()))}
+    return {"metadata": {"labels": labels}, "data": {"release": base64.b64encode(packed).decode()}}

@@ -15,6 +15,8 @@ from . import helm_records
 
 _EVENTS = 5
 _IMMUTABLE = re.compile(r'StatefulSet\.apps "([^"]+)" is invalid: spec: Forbidden')
+# Helm's words where an install or upgrade that was cut off is in the way.
+_CUT_OFF = re.compile(r"another operation \(|cannot re-use a name that is still in use|has no deployed releases")
 
 
 def explain(client: api.ApiClient, release: str, namespace: str) -> list[str]:
@@ -37,16 +39,24 @@ def explain(client: api.ApiClient, release: str, namespace: str) -> list[str]:
     return [*waiting, *_last(events, release)]
 
 
-def remedy(errors: Iterable[str], release: str, namespace: str) -> list[str]:
-    """Return what to do about each StatefulSet that Kubernetes does not change in place.
+def remedy(errors: Iterable[str], release: str, namespace: str, stack: str) -> list[str]:
+    """Return what to do about each StatefulSet that Kubernetes does not change in place, or about what was cut off.
 
     Args:
-        errors: of the failed upgrade.
+        errors: of the failed install or upgrade.
         release: the Helm release.
         namespace: of the release.
+        stack: which it is of.
     """
-    names = sorted({name for error in errors for name in _IMMUTABLE.findall(error)})
-    return [f"release {release}: {how_to_recreate(name, namespace)}" for name in names]
+    every = list(errors)
+    names = sorted({name for error in every for name in _IMMUTABLE.findall(error)})
+    lines = [f"release {release}: {how_to_recreate(name, namespace)}" for name in names]
+    if any(map(_CUT_OFF.search, every)):
+        lines.append(
+            f"release {release}: an update of it was cut off, and Helm could not write down how it ended: "
+            f"make repair STACK={stack}, then pulumi up"
+        )
+    return lines
 
 
 def how_to_recreate(stateful_set: str, namespace: str) -> str:

@@ -85,6 +85,7 @@ def _explain_failure(failure: pulumi.ErrorHookArgs, context: str) -> bool:
     inputs = failure.new_inputs or failure.old_inputs or {}
     release, namespace = str(inputs.get("name")), str(inputs.get("namespace"))
     client = config.new_client_from_config(context=context)  # type: ignore[no-untyped-call]
-    for line in remedy(failure.errors, release, namespace) or explain(client, release, namespace):
+    way_out = remedy(failure.errors, release, namespace, pulumi.get_stack())
+    for line in way_out or explain(client, release, namespace):
         pulumi.log.error(line)
     return False  # no second try: the next `up` is one

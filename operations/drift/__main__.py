@@ -1,7 +1,8 @@
 """Say what on the cluster is not what Pulumi and Helm made it, without changing anything: `make drift STACK=…`.
 
 A refresh does not look into Releases. Here each object of a Release's manifest and of Pulumi's state is applied in a
-dry run by the API server, and the result is compared with the object that is there.
+dry run by the API server, and the result is compared with the object that is there; and what Helm remembers of each
+Release is compared with what Pulumi gave it last.
 
 Exit statuses: 0 no drift, 3 drift, 1 the stack or its cluster could not be looked at, 2 wrong settings or usage.
 """
@@ -21,13 +22,15 @@ from operations import stack as stacks
 from operations.troubleshoot.cluster import Missing, Unreadable
 
 from .compare import ABSENT, Difference, differences
-from .expected import RELEASE, Expected, manifest, objects, releases
+from .expected import Expected, manifest, objects, releases
 from .server import Refused, Server
 from .show import as_json, as_text
 
 _ROOT = Path(__file__).parent.parent.parent
 _AT_ONCE = 8
 FOUND = 3
+
+_Found = tuple[Expected, list[Difference]]
 
 
 def _state(stack: str) -> Any:
@@ -41,17 +44,19 @@ def _state(stack: str) -> Any:
     return json.loads(done.stdout)
 
 
-def _made(server: Server, state: Any) -> Iterator[Expected]:
-    yield from objects(state)
+def _of_releases(server: Server, state: Any) -> Iterator[tuple[_Found, list[Expected]]]:
+    """Return what differs of each Release itself, and the objects that it consists of."""
     for release in releases(state):
-        record = server.record(release)
-        # Else there is nothing that could be looked for but the release itself.
-        yield from manifest(release, record) if record else [release.expected]
+        last, deployed = server.records(release)
+        expected = release.expected
+        if last is None:
+            yield (expected, [Difference("", "the release", ABSENT)]), []
+        else:
+            differing = differences(expected.manifest, expected.manifest, release.live(last))
+            yield (expected, differing), list(manifest(release, deployed or last))
 
 
 def _looked_at(server: Server, expected: Expected) -> list[Difference]:
-    if expected.manifest["kind"] == RELEASE:
-        return [Difference("", "the release", ABSENT)]
     try:
         path = server.path(expected)
         live = server.get(path)
@@ -75,9 +80,12 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         server = Server(stacks.read(arguments.stack).cluster.context)
-        made = list(_made(server, _state(arguments.stack)))
+        state = _state(arguments.stack)
+        of_releases = list(_of_releases(server, state))
+        made = [*objects(state), *(one for _, consists_of in of_releases for one in consists_of)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = list(pool.map(lambda one: (one, _looked_at(server, one)), made))
+            looked_at = pool.map(lambda one: (one, _looked_at(server, one)), made)
+            found = [*(itself for itself, _ in of_releases), *looked_at]
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -85,7 +93,7 @@ def main() -> int:
         print(f"drift: {error}: {error.remedy}", file=sys.stderr)
         return 1
     drift = [(expected, differing) for expected, differing in found if differing]
-    print((as_json if arguments.json else as_text)(arguments.stack, drift, len(made)))
+    print((as_json if arguments.json else as_text)(arguments.stack, drift, len(found)))
     return FOUND if drift else 0
 
 

@@ -13,7 +13,6 @@ Object = dict[str, Any]
 
 # How the engine marks a secret in its state.
 _MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-RELEASE = "Release"
 
 
 @dataclass(frozen=True)
@@ -28,16 +27,33 @@ class Expected:
 
 @dataclass(frozen=True)
 class Release:
-    """A Helm release of the stack."""
+    """A Helm release of the stack, with what Pulumi has given it last."""
 
     name: str
     namespace: str
+    version: str
+    values: Object
+    secret: bool = False
 
     @property
     def expected(self) -> Expected:
         """The release itself, as if it were an object."""
-        metadata = {"name": self.name, "namespace": self.namespace}
-        return Expected("Pulumi", {"kind": RELEASE, "metadata": metadata}, self.namespace, secret=False)
+        manifest = self._as_object(helm_records.DEPLOYED, self.version, self.values)
+        return Expected("Pulumi", manifest, self.namespace, self.secret)
+
+    def live(self, record: Mapping[str, Any]) -> Object:
+        """Return the same of a record of Helm's."""
+        version = record["chart"]["metadata"]["version"]
+        return self._as_object(record["info"]["status"], version, record.get("config") or {})
+
+    def _as_object(self, status: str, version: str, values: Object) -> Object:
+        return {
+            "kind": "Release",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "info": {"status": status},
+            "chart": {"version": version},
+            "values": values,
+        }
 
 
 def objects(state: Mapping[str, Any]) -> Iterator[Expected]:
@@ -56,12 +72,15 @@ def objects(state: Mapping[str, Any]) -> Iterator[Expected]:
 
 def releases(state: Mapping[str, Any]) -> list[Release]:
     """Return the Releases in the state."""
-    found = [
-        _reveal(resource["inputs"])[0]
-        for resource in _resources(state)
-        if resource["type"] == helm_records.RELEASE_TYPE
-    ]
-    return [Release(inputs["name"], inputs["namespace"]) for inputs in found]
+    found = [one for one in _resources(state) if one["type"] == helm_records.RELEASE_TYPE]
+    return [_release(_reveal(one["inputs"]), _reveal(one["outputs"])[0]) for one in found]
+
+
+def _release(inputs: tuple[Any, bool], outputs: Object) -> Release:
+    given, secret = inputs
+    # What the chart says of itself, which the one that was asked for need not do to the letter.
+    version = outputs["status"]["version"]
+    return Release(given["name"], given["namespace"], version, given.get("values") or {}, secret)
 
 
 def manifest(release: Release, record: Mapping[str, Any]) -> Iterator[Expected]:
@@ -69,9 +88,9 @@ def manifest(release: Release, record: Mapping[str, Any]) -> Iterator[Expected]:
 
     Args:
         release: which.
-        record: the data of the Secret in which Helm keeps it.
+        record: what Helm keeps of it.
     """
-    for document in yaml.safe_load_all(helm_records.manifest(record)):
+    for document in yaml.safe_load_all(record["manifest"]):
         for item in document["items"] if document and document["kind"] == "List" else [document]:
             if item:
                 yield Expected(f"Release {release.name}", item, release.namespace, item["kind"] == "Secret")

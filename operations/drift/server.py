@@ -36,11 +36,18 @@ class Server(Cluster):
         super().__init__(context, _TIMEOUT)
         self._kinds: dict[str, Mapping[str, _Kind]] = {}
 
-    def record(self, release: Release) -> Object | None:
-        """Return the data of what Helm keeps of the revision of a release that is deployed."""
-        selector = helm_records.selector([release.name], [helm_records.DEPLOYED])
-        found = self.items("secrets", release.namespace, labelSelector=selector)
-        return dict(found[-1]["data"]) if found else None
+    def records(self, release: Release) -> tuple[Object | None, Object | None]:
+        """Return what Helm keeps of the last revision of a release, and of the last that is deployed, None for none."""
+        selector = helm_records.selector([release.name])
+        every = self.metadata("secrets", release.namespace, labelSelector=selector)
+        records = [helm_records.Record.of(one["metadata"]["labels"]) for one in every]
+        deployed = [one for one in records if one.status == helm_records.DEPLOYED]
+        last, good = (max(some, key=lambda one: one.revision, default=None) for some in (records, deployed))
+        found = {one.secret: self._content(release, one.secret) for one in (last, good) if one}
+        return found.get(last.secret) if last else None, found.get(good.secret) if good else None
+
+    def _content(self, release: Release, secret: str) -> Object:
+        return helm_records.content(self.get(f"/api/v1/namespaces/{release.namespace}/secrets/{secret}")["data"])
 
     def path(self, expected: Expected) -> str:
         """Return where an object lies; one that names no namespace is given its own.

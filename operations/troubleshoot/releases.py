@@ -7,8 +7,6 @@ from components.foundation import helm_records
 
 from .finding import Finding, Object, Severity
 
-_UNDER_WAY = (*helm_records.UNDER_WAY, helm_records.UNINSTALLING)
-
 
 def releases(
     records: Sequence[Object], versions: Mapping[str, str], stack: str, timeout: float, now: datetime
@@ -27,10 +25,10 @@ def releases(
         status, revision, since = record.status, f"revision {record.revision}", record.modified
         if status == helm_records.DEPLOYED:
             yield Finding(Severity.INFO, "release", f"{name}: {versions.get(name, 'deployed')}, {revision}", since)
-        elif status in _UNDER_WAY and since and (now - since).total_seconds() < timeout:
+        elif status in helm_records.UNDER_WAY and since and (now - since).total_seconds() < timeout:
             yield Finding(Severity.INFO, "release", f"{name}: {status}, {revision}: an update is under way", since)
-        elif status in _UNDER_WAY:
-            what, cause = f"is {status} ({revision})", "`pulumi up` was killed while it waited"
+        elif status != helm_records.FAILED:
+            what, cause = f"is {status} ({revision})", "an update was killed, or the API server was away when it ended"
             step = f"make repair STACK={stack}, then: pulumi up --stack {stack}"
             yield Finding(Severity.WARNING, f"release {name}", what, since, cause, step)
         else:

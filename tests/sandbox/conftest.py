@@ -18,7 +18,7 @@ import pytest
 from kubernetes import client, config
 
 from components.settings import secrets
-from operations.repair import repair
+from operations.repair.repair import repair
 from sandbox import cluster, operators, processes, session, stand_ins
 from sandbox.build import ensure
 from sandbox.environment import environment, install

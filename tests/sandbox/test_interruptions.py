@@ -2,21 +2,25 @@
 
 import json
 import os
-import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from kubernetes import client
 
-from operations.repair import RepairError
+from components.settings import read_file
+from operations.grow import grow
+from operations.repair.engine import RepairError
 from sandbox import processes
 from sandbox.program_pins import PROVIDER
 from tests.sandbox.conftest import Api, Project
+from tests.sandbox.killing import STACK, begin, crash, kill, under_way, wait_for
+from tests.sandbox.local.test_drift import drift
 
-STACK = "local"
+RULES = "/api/v1/namespaces/monitoring/configmaps/prometheus-rules"
+PODS = "/api/v1/namespaces/monitoring/pods"
+STATEFUL_SETS = "/apis/apps/v1/namespaces/monitoring/statefulsets"
 
 
 @pytest.fixture(autouse=True)
@@ -26,46 +30,6 @@ def clean(project: Project) -> Iterator[None]:
     project.repair(STACK)
     project.prepare(STACK)
     project.destroy(STACK)
-
-
-def begin(project: Project, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start the engine in a process group of its own."""
-    variables = project.environment(STACK)
-    return subprocess.Popen(
-        [str(shutil.which("pulumi", path=variables["PATH"])), *arguments, "--non-interactive"],
-        cwd=project.folder,
-        env=variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = 120) -> None:
-    """Wait until `what` holds, which must be before the process ends."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert process.poll() is None, "the update ended before it could be interrupted"
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
-
-
-def under_way(api: Api, status: str) -> Callable[[], bool]:
-    """Return whether Helm has a record of this status of Prometheus, whose pods take their time to become ready."""
-    selector = f"owner=helm,name=prometheus,status={status}"
-    return lambda: bool(api.core.list_namespaced_secret("monitoring", label_selector=selector).items)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the engine; its provider goes on."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def crash(process: subprocess.Popen[bytes], project: Project) -> None:
-    """Kill the engine and its provider, as a machine does that goes down: a provider might still end what it began."""
-    kill(process)
-    processes.stop(project.sandbox, PROVIDER.name)
 
 
 def test_after_an_interrupt_up_alone_converges(project: Project, api: Api) -> None:
@@ -115,20 +79,55 @@ def test_the_records_of_somebody_else_stay(project: Project, api: Api) -> None:
 
 
 @pytest.mark.long
-def test_an_upgrade_that_was_killed_is_repaired(project: Project, api: Api) -> None:
+@pytest.mark.parametrize("operation", ["updating", "deleting"])
+def test_an_object_that_was_being_changed_or_removed_is_read_anew(project: Project, api: Api, operation: str) -> None:
+    """The engine was killed when the API server had done it, and the state has what was before."""
     project.up(STACK)
-    before = len(api.helm_records())
-    project.prepare(STACK, prometheus={"retention": "3d"}, grafana={"storage": "1Gi"})
-    process = begin(project, "up", "--yes", "--skip-preview")
-    wait_for(under_way(api, "pending-upgrade"), process)
-    crash(process, project)
-    done = project.repair(STACK)
-    print("\n" + "\n".join(done))
-    assert any("prometheus v2 (pending-upgrade) in monitoring" in line for line in done)
-    assert len(api.helm_records()) == before, "a record that was not under way was removed"
-    assert project.up(STACK)["updated"] >= 1
-    arguments = api.get("/apis/apps/v1/namespaces/monitoring/statefulsets/prometheus")
-    assert "--storage.tsdb.retention.time=3d" in str(arguments)
+    file = project.sandbox.state / ".pulumi" / "stacks" / "mangakai-monitoring" / f"{STACK}.json"
+    state = json.loads(file.read_text())
+    latest = state["checkpoint"]["latest"]
+    (rules,) = (each for each in latest["resources"] if each["urn"].endswith("ConfigMap::prometheus-rules"))
+    latest["pending_operations"] = [{"resource": rules, "type": operation}]
+    file.write_text(json.dumps(state))
+    before = api.config_map("prometheus-rules")
+    if operation == "deleting":
+        api.core.delete_namespaced_config_map("prometheus-rules", "monitoring")
+    else:
+        # As the provider writes it.
+        (manager,) = api.get(RULES)["metadata"]["managedFields"]
+        body = api.core.read_namespaced_config_map("prometheus-rules", "monitoring")
+        body.data = dict.fromkeys(before, "groups: []")
+        api.core.replace_namespaced_config_map("prometheus-rules", "monitoring", body, field_manager=manager["manager"])
+    assert project.repair(STACK) == [
+        f"cleared the pending operation {operation} of prometheus-rules",
+        "read anew what the cluster has of prometheus-rules",
+    ]
+    print(project.up(STACK))
+    assert api.config_map("prometheus-rules") == before
+    assert drift(project).status == 0
+
+
+@pytest.mark.long
+def test_a_growth_that_was_killed_between_two_statefulsets_ends_with_the_next_up(project: Project, api: Api) -> None:
+    """The StatefulSet is removed, its pods go on, and the one with larger claims is not made yet."""
+    project.up(STACK)
+    pod = api.get(f"{PODS}/alertmanager-0")["metadata"]["uid"]
+    api.core.patch_namespaced_persistent_volume_claim(
+        "storage-alertmanager-0", "monitoring", {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
+    )
+    api.apps.delete_namespaced_stateful_set("alertmanager", "monitoring", propagation_policy="Orphan")
+    project.prepare(STACK, alertmanager={"storage": "2Gi"})
+    settings = read_file(project.folder / f"Pulumi.{STACK}.yaml")
+    assert grow(settings, STACK, api.connection) == [
+        "alertmanager.storage: there is no StatefulSet alertmanager; where make grow was interrupted, "
+        "pulumi up makes it around the pods, with volumes of 2Gi"
+    ]
+    assert project.repair(STACK) == []
+    print(project.up(STACK))
+    (template,) = api.get(f"{STATEFUL_SETS}/alertmanager")["spec"]["volumeClaimTemplates"]
+    assert template["spec"]["resources"]["requests"]["storage"] == "2Gi"
+    assert api.get(f"{PODS}/alertmanager-0")["metadata"]["uid"] == pod, "its pod was restarted"
+    assert drift(project).status == 0
 
 
 @pytest.mark.long

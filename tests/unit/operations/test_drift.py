@@ -1,7 +1,5 @@
 """What counts as drift of an object, and how it is told; the cluster's part is in tests/sandbox/local/test_drift.py."""
 
-import base64
-import gzip
 import json
 from typing import Any
 
@@ -14,6 +12,7 @@ from operations.drift.server import Server
 from operations.drift.show import as_json, as_text
 from operations.troubleshoot.cluster import Missing
 
+RELEASE = Release("prometheus", "monitoring", "1.2.3", {"a": 1})
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 
@@ -95,24 +94,43 @@ def test_the_objects_of_the_state_are_those_that_are_managed() -> None:
         {"type": kind, "inputs": hidden, "outputs": outputs},
         {"type": kind, "inputs": inputs, "outputs": outputs, "external": True},
         {"type": kind, "inputs": inputs, "outputs": outputs, "delete": True},
-        {"type": "kubernetes:helm.sh/v3:Release", "inputs": {"name": "prometheus", "namespace": "monitoring"}},
+        {
+            "type": "kubernetes:helm.sh/v3:Release",
+            "inputs": {"name": "prometheus", "namespace": "monitoring", "values": {"a": 1}},
+            "outputs": {"status": {"version": "1.2.3"}},
+        },
         {"type": "aws:s3/bucket:Bucket", "inputs": {"kind": "bucket"}},
     )
     assert list(made.objects(every)) == [
         Expected("Pulumi", inputs, "monitoring", secret=False),
         Expected("Pulumi", inputs, "monitoring", secret=True),
     ]
-    assert made.releases(every) == [Release("prometheus", "monitoring")]
+    assert made.releases(every) == [RELEASE]
 
 
 def test_the_objects_of_a_release_are_in_its_record() -> None:
     text = "---\nkind: Secret\nmetadata: {name: a}\n---\n# nothing\n---\nkind: List\nitems:\n- {kind: Service}\n"
-    packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps({"manifest": text}).encode()))).decode()
-    objects = list(made.manifest(Release("prometheus", "monitoring"), {"release": packed}))
+    objects = list(made.manifest(RELEASE, {"manifest": text}))
     assert [(one.owner, one.manifest["kind"], one.namespace, one.secret) for one in objects] == [
         ("Release prometheus", "Secret", "monitoring", True),
         ("Release prometheus", "Service", "monitoring", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "values"),
+    [
+        ({}, "", ()),
+        ({"config": None}, "values.a", (1, ABSENT)),
+        ({"config": {"a": 2}}, "values.a", (1, 2)),
+        ({"chart": {"metadata": {"version": "1.2.4"}}}, "chart.version", ("1.2.3", "1.2.4")),
+        ({"info": {"status": "pending-upgrade"}}, "info.status", ("deployed", "pending-upgrade")),
+    ],
+)
+def test_a_release_is_as_pulumi_gave_it(changed: dict[str, Any], field: str, values: tuple[Any, ...]) -> None:
+    record = {"config": {"a": 1}, "chart": {"metadata": {"version": "1.2.3"}}, "info": {"status": "deployed"}}
+    manifest = RELEASE.expected.manifest
+    assert found(manifest, manifest, RELEASE.live({**record, **changed})) == ({field: (*values, "")} if field else {})
 
 
 def test_drift_is_told_as_a_diff_without_secrets() -> None:

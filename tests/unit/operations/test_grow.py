@@ -52,7 +52,9 @@ class Cluster:
         }
         claims = [claim(f"storage-alertmanager-{number}", "10Gi") for number in range(2)]
         others = [claim("storage-grafana-0", "10Gi"), claim("storage-alertmanager-x-0", "10Gi")]
+        enough = {name: {"spec": {"volumeClaimTemplates": [claim("x", "1Ti")]}} for name in ("prometheus", "grafana")}
         self.objects: dict[str, Any] = {
+            **{f"{STATEFUL_SETS}/{name}": stateful_set for name, stateful_set in enough.items()},
             NAMESPACE: {"metadata": {"annotations": {"mangakai.com/owner": "mangakai-monitoring/prod"}}},
             GP3: {"provisioner": "ebs.csi.aws.com", "allowVolumeExpansion": True},
             f"{STATEFUL_SETS}/alertmanager": {"metadata": metadata, "spec": spec},
@@ -139,6 +141,15 @@ def test_what_an_interrupted_run_has_done_is_not_done_again(cluster: Cluster) ->
     cluster.done.clear()
     grown()
     assert cluster.done == [CLAIMS_FIRST[1], "deleted alertmanager", "made alertmanager"]
+
+
+def test_a_stateful_set_that_an_interrupted_run_did_not_make_is_told(cluster: Cluster) -> None:
+    del cluster.objects[f"{STATEFUL_SETS}/alertmanager"]
+    (line,) = grown()
+    assert line.startswith(
+        "alertmanager.storage: there is no StatefulSet alertmanager; where make grow was interrupted"
+    )
+    assert cluster.done == []
 
 
 def test_a_claim_that_does_not_grow_keeps_its_stateful_set(cluster: Cluster) -> None:

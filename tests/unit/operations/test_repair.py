@@ -1,19 +1,24 @@
 """What `make repair` does to a stack, and when it refuses to touch anything: against a made-up `pulumi`."""
 
+import base64
+import gzip
 import json
 import os
 import pwd
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from operations.repair import RepairError, repair
+from components.foundation import helm_records
+from operations.repair.engine import RepairError
+from operations.repair.releases import Findings
+from operations.repair.repair import repair
 from tests.unit.components.foundation.cluster_api import CONTEXT, answering, lead_to
 
 SERVER = "https://prod.example.com"
@@ -33,6 +38,8 @@ match sys.argv[1:3]:
         print((here / "state").read_text())
     case ["stack", "import"] if (here / "locked").exists():
         sys.exit((here / "locked").read_text())
+    case ["stack", "import"]:
+        (here / "imported").write_text(pathlib.Path(sys.argv[4]).read_text())
 """
 
 
@@ -60,8 +67,20 @@ class Machine:
         }
         (self.folder / "kubeconfig").write_text(yaml.safe_dump(document))
 
-    def resources(self, *urns: str, pending: tuple[Mapping[str, Any], ...] = ()) -> None:
-        resources = [{"urn": urn, "type": urn.split("::")[2].split("$")[-1]} for urn in urns]
+    def resources(
+        self, *urns: str, pending: tuple[Mapping[str, Any], ...] = (), init_errors: Sequence[str] = ()
+    ) -> None:
+        """Let the state hold resources; Releases are of the ninth revision."""
+        resources = [
+            {
+                "urn": urn,
+                "type": urn.split("::")[2].split("$")[-1],
+                "custom": True,
+                "outputs": {"status": {"revision": 9}},
+                "initErrors": list(init_errors),
+            }
+            for urn in urns
+        ]
         deployment = {"resources": resources, "pending_operations": pending}
         (self.folder / "state").write_text(json.dumps({"version": 3, "deployment": deployment}))
 
@@ -83,6 +102,12 @@ class Machine:
     def asked(self) -> list[str]:
         return (self.folder / "asked").read_text().splitlines()
 
+    def imported(self, name: str) -> dict[str, Any]:
+        """Return a resource of the state that was written."""
+        state = json.loads((self.folder / "imported").read_text())
+        (found,) = (one for one in state["deployment"]["resources"] if one["urn"].endswith(f"::{name}"))
+        return dict(found)
+
     @property
     def has_changed_something(self) -> bool:
         return any(line.startswith(("cancel", "stack import")) for line in self.asked)
@@ -90,7 +115,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr("operations.repair._remove_records", lambda *_: iter(()))
+    monkeypatch.setattr("operations.repair.repair._releases", lambda *_: Findings([], []))
     return Machine(tmp_path)
 
 
@@ -180,43 +205,132 @@ def test_a_stack_without_a_cluster_is_one_sentence(machine: Machine) -> None:
 
 
 class TestRecords:
-    """Helm's records in the cluster."""
+    """Helm's records in the cluster, and the Releases in the state."""
 
     NAMESPACE = "urn:pulumi:prod::mangakai-monitoring::kubernetes:core/v1:Namespace::monitoring"
+    RELEASE = f"urn:pulumi:prod::mangakai-monitoring::{helm_records.RELEASE_TYPE}::prometheus"
     PATH = "/api/v1/namespaces/monitoring"
 
     @pytest.fixture
     def machine(self, tmp_path: Path) -> Machine:
         return Machine(tmp_path)
 
-    @staticmethod
-    def removed(machine: Machine, monkeypatch: pytest.MonkeyPatch, owner: str | None) -> list[str]:
-        """Return what is removed of a record of ours and of somebody else's, both under way in a namespace."""
+    @classmethod
+    def repaired(
+        cls,
+        machine: Machine,
+        monkeypatch: pytest.MonkeyPatch,
+        *records: str,
+        owner: str | None = "mangakai-monitoring/prod",
+    ) -> tuple[list[str], list[Any]]:
+        """Return what is done where Helm has these records, and what it is asked to change."""
         metadata = {"name": "monitoring", "annotations": {"mangakai.com/owner": owner} if owner else None}
-        labels = [{"name": name, "version": "1", "status": "pending-install"} for name in ("prometheus", "theirs")]
-        records = [{"metadata": {"name": f"{one['name']}.v1", "labels": one}} for one in labels]
-        objects = {
-            TestRecords.PATH: {"metadata": metadata},
-            f"{TestRecords.PATH}/secrets": {"items": records},
-        }
-        with answering(objects) as address:
+        content = base64.b64encode(gzip.compress(json.dumps({"info": {}}).encode()))
+        secrets = {}
+        for name, version, status in (record.split() for record in records):
+            labels = {"name": name, "version": version, "status": status}
+            secret = f"sh.helm.release.v1.{name}.v{version}"
+            data = {"release": base64.b64encode(content).decode()}
+            secrets[f"{cls.PATH}/secrets/{secret}"] = {"metadata": {"name": secret, "labels": labels}, "data": data}
+        items = {"items": list(secrets.values())}
+        objects = {cls.PATH: {"metadata": metadata}, f"{cls.PATH}/secrets": items, **secrets}
+        changes: list[Any] = []
+        with answering(objects, changes=changes) as address:
             lead_to(address, machine.folder, monkeypatch)
             cluster = {"name": "c", "region": "r", "context": CONTEXT, "server": "https://x"}
             (machine.folder / "cluster").write_text(json.dumps(cluster))
-            monkeypatch.setattr("operations.repair.problems", lambda *_: [])
-            return machine.repair()
+            monkeypatch.setattr("operations.repair.repair.problems", lambda *_: [])
+            return machine.repair(), changes
 
     def test_those_of_somebody_else_stay(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-        done = self.removed(machine, monkeypatch, "mangakai-monitoring/prod")
+        records = ("prometheus 1 pending-install", "theirs 1 pending-install")
+        done, changes = self.repaired(machine, monkeypatch, *records)
         assert done == ["removed the Helm record prometheus v1 (pending-install) in monitoring"]
+        assert changes == [("DELETE", f"{self.PATH}/secrets/sh.helm.release.v1.prometheus.v1", None)]
 
     def test_those_of_another_stack_stay(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
         machine.resources(self.NAMESPACE)
-        assert self.removed(machine, monkeypatch, "mangakai-monitoring/staging") == []
+        record, other = "prometheus 1 pending-install", "mangakai-monitoring/staging"
+        assert self.repaired(machine, monkeypatch, record, owner=other) == ([], [])
 
     def test_where_a_namespace_names_nobody_the_state_decides(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert self.removed(machine, monkeypatch, None) == []
+        record = "prometheus 1 pending-install"
+        assert self.repaired(machine, monkeypatch, record, owner=None) == ([], [])
         machine.resources(self.NAMESPACE)
-        assert len(self.removed(machine, monkeypatch, None)) == 1
+        assert len(self.repaired(machine, monkeypatch, record, owner=None)[0]) == 1
+
+    def test_what_runs_is_left_alone_where_the_state_has_lost_everything(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.repaired(machine, monkeypatch, "prometheus 1 deployed") == ([], [])
+        machine.resources(self.NAMESPACE)
+        done, _ = self.repaired(machine, monkeypatch, "prometheus 1 superseded", "prometheus 2 deployed")
+        assert done == [
+            "removed the Helm record prometheus v1 (superseded) in monitoring",
+            "removed the Helm record prometheus v2 (deployed) in monitoring",
+        ]
+
+    @pytest.mark.parametrize(
+        "status", ["pending-install", "pending-upgrade", "pending-rollback", "uninstalling", "uninstalled"]
+    )
+    def test_what_was_under_way_has_failed(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch, status: str
+    ) -> None:
+        machine.resources(self.NAMESPACE, self.RELEASE)
+        done, changes = self.repaired(machine, monkeypatch, "prometheus 9 deployed", f"prometheus 10 {status}")
+        assert done == [
+            f"ended the Helm record prometheus v10 ({status}) in monitoring: failed",
+            f"Release prometheus is at prometheus v10 ({status}), and Pulumi's state at v9: the next up upgrades it",
+        ]
+        ((verb, path, patch),) = changes
+        assert (verb, path) == ("PATCH", f"{self.PATH}/secrets/sh.helm.release.v1.prometheus.v10")
+        assert patch["metadata"]["labels"]["status"] == "failed"
+        info = helm_records.content(patch["data"])["info"]
+        assert info == {"status": "failed", "description": f"{status}, interrupted, and ended by make repair"}
+        assert machine.imported("prometheus")["initErrors"] == [f"Helm's last revision is prometheus v10 ({status})"]
+
+    @pytest.mark.parametrize(
+        ("records", "upgraded"),
+        [
+            (["prometheus 9 deployed"], False),
+            (["prometheus 9 superseded"], True),
+            (["prometheus 9 failed"], True),
+            (["prometheus 9 superseded", "prometheus 10 deployed"], True),
+        ],
+    )
+    def test_a_revision_that_is_not_that_of_the_state_is_upgraded(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch, records: list[str], upgraded: bool
+    ) -> None:
+        machine.resources(self.NAMESPACE, self.RELEASE)
+        done, changes = self.repaired(machine, monkeypatch, *records)
+        assert (len(done), changes) == (upgraded, [])
+        assert machine.has_changed_something == upgraded
+
+    def test_what_the_next_up_upgrades_anyhow_is_not_told(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        machine.resources(self.NAMESPACE, self.RELEASE, init_errors=["not ready"])
+        assert self.repaired(machine, monkeypatch, "prometheus 9 failed") == ([], [])
+
+    def test_a_release_without_a_record_is_read_anew(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+        machine.resources(self.NAMESPACE, self.RELEASE)
+        assert self.repaired(machine, monkeypatch)[0] == ["read anew what the cluster has of prometheus"]
+        assert machine.asked[-1] == (
+            f"refresh --yes --skip-preview --target={self.RELEASE} --stack prod --non-interactive"
+        )
+
+    @pytest.mark.parametrize("operation", ["updating", "deleting"])
+    def test_what_an_operation_had_begun_to_change_is_not_taken_for_done(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch, operation: str
+    ) -> None:
+        pending = tuple({"type": operation, "resource": {"urn": urn}} for urn in (self.NAMESPACE, self.RELEASE))
+        machine.resources(self.NAMESPACE, self.RELEASE, pending=pending)
+        done, _ = self.repaired(machine, monkeypatch, "prometheus 9 deployed")
+        assert done == [
+            f"cleared the pending operation {operation} of monitoring",
+            f"cleared the pending operation {operation} of prometheus",
+            "read anew what the cluster has of monitoring",
+        ]
+        assert machine.imported("prometheus")["initErrors"] == ["its last update was interrupted"]

@@ -271,6 +271,13 @@ def test_a_release_under_way_is_told_when_its_time_is_over() -> None:
     )
 
 
+@pytest.mark.parametrize("status", ["superseded", "uninstalled"])
+def test_a_release_that_helm_would_not_leave_so_leads_to_the_repair(status: str) -> None:
+    (found,) = of_releases(record("grafana", 1, status))
+    assert (found.severity, found.what) == (Severity.WARNING, f"is {status} (revision 1)")
+    assert found.next_step.startswith("make repair STACK=prod")
+
+
 def test_versions_come_from_the_labels_of_what_has_the_releases_name() -> None:
     labels = {"helm.sh/chart": "grafana-12.11.1", "app.kubernetes.io/version": "13.2.0"}
     items = [thing("grafana", metadata={"labels": labels}), thing("other")]

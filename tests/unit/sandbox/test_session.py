@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -108,21 +109,36 @@ def test_the_sandbox_of_another_user_is_not_taken_for_none(
     assert "another user's: run the same as that one" in shown.err
 
 
-@pytest.mark.parametrize(("is_live", "destroyed"), [(True, []), (False, ["local"])])
+@pytest.mark.parametrize(
+    ("is_live", "done"),
+    [
+        (True, ["removed"]),
+        # Helm's records can want a repair without anything in the state that tells.
+        (False, ["repair", "destroy", "removed"]),
+    ],
+)
 def test_the_stacks_of_a_live_cluster_go_with_it(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, is_live: bool, destroyed: list[str]
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, is_live: bool, done: list[str]
 ) -> None:
     bring_up(sandbox, "local", 1)
-    done: list[str] = []
+    happened: list[str] = []
     monkeypatch.setattr("sandbox.clusters.is_live", lambda _: is_live)
     monkeypatch.setattr("sandbox.clusters.is_running", lambda _: True)
-    monkeypatch.setattr("sandbox.clusters.remove", lambda _: done.append("removed"))
+    monkeypatch.setattr("sandbox.clusters.remove", lambda _: happened.append("removed"))
+
+    def repair(stack: str, variables: dict[str, str], _: Path, end_provider: Callable[[], None]) -> list[str]:
+        assert (stack, variables["PULUMI_STACK"]) == ("local", "local")
+        end_provider()
+        happened.append("repair")
+        return []
 
     def pulumi(variables: dict[str, str], *arguments: str) -> int:
-        assert arguments[0] == "destroy"
-        done.append(variables["PULUMI_STACK"])
+        assert variables["PULUMI_STACK"] == "local"
+        happened.append(arguments[0])
         return 0
 
+    monkeypatch.setattr("sandbox.session.repair", repair)
+    monkeypatch.setattr("sandbox.session.processes.stop", lambda *_: happened.append("the provider of a preview"))
     monkeypatch.setattr("sandbox.session._pulumi", pulumi)
     assert down(sandbox) == 0
-    assert done == [*destroyed, "removed"]
+    assert happened == done

@@ -17,12 +17,16 @@ CONTEXT = "x"
 
 
 @contextmanager
-def answering(objects: Mapping[str, Any], refused: Mapping[str, int] | None = None) -> Iterator[str]:
-    """Give the address of a server of these objects, whatever the query; what is deleted stays.
+def answering(
+    objects: Mapping[str, Any],
+    refused: Mapping[str, int] | None = None,
+    changes: list[tuple[str, str, Any]] | None = None,
+) -> Iterator[str]:
+    """Give the address of a server of these objects, whatever the query; what is deleted or patched stays as it was.
 
     A path in `refused` is answered by its status.
 
-    The path "" is every one.
+    The path "" is every one. What is to be deleted or patched is added to `changes`: verb, path, patch.
     """
     statuses = refused or {}
 
@@ -37,7 +41,12 @@ def answering(objects: Mapping[str, Any], refused: Mapping[str, int] | None = No
                 self.send_error(404)
 
         def do_DELETE(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if changes is not None:
+                changes.append((self.command, urlsplit(self.path).path, json.loads(body) if body else None))
             self.answer({})
+
+        do_PATCH = do_DELETE  # noqa: N815
 
         def answer(self, body: Any) -> None:
             self.send_response(200)

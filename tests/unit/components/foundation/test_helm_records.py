@@ -38,6 +38,12 @@ def test_the_last_record_of_a_release_is_that_of_its_highest_revision() -> None:
     assert Record.of(labels[0]).modified is None
 
 
-def test_the_manifests_are_those_that_helm_has_packed() -> None:
-    packed = base64.b64encode(gzip.compress(json.dumps({"manifest": "kind: Service"}).encode()))
-    assert helm_records.manifest({"release": base64.b64encode(packed).decode()}) == "kind: Service"
+def test_the_content_is_what_helm_has_packed_and_takes_another_status() -> None:
+    content = {"manifest": "kind: Service", "info": {"status": "pending-upgrade", "notes": "日本"}}
+    packed = base64.b64encode(gzip.compress(json.dumps(content).encode()))
+    data = {"release": base64.b64encode(packed).decode()}
+    assert helm_records.content(data) == content
+    patch = helm_records.change(data, "failed", "why")
+    assert patch["metadata"]["labels"].keys() == {"status", "modifiedAt"}
+    changed = {"status": "failed", "notes": "日本", "description": "why"}
+    assert helm_records.content(patch["data"]) == {**content, "info": changed}

@@ -1,0 +1,1 @@
+"""The repair of a stack whose update was killed, or could not write down how it ended: `make repair STACK=…`."""

@@ -1,0 +1,80 @@
+"""Pulumi's command line about one stack, and what its state says."""
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+Resource = dict[str, Any]
+
+
+class RepairError(Exception):
+    """The stack cannot be repaired; the message says why, and what to do."""
+
+
+class Pulumi:
+    """The command line of one stack.
+
+    Args:
+        stack: its name.
+        environment: names the backend, the passphrase, the kubeconfig.
+        root: the project's folder.
+    """
+
+    def __init__(self, stack: str, environment: dict[str, str], root: Path) -> None:
+        self.stack, self.environment, self.root = stack, environment, root
+
+    def __call__(self, *arguments: str) -> str:
+        """Return what `pulumi` prints about the stack."""
+        return self.of_backend(*arguments, "--stack", self.stack)
+
+    def of_backend(self, *arguments: str) -> str:
+        """Return what `pulumi` prints about no stack.
+
+        Raises:
+            RepairError: there is no pulumi, or it fails.
+        """
+        program = self.environment.get("PATH", os.defpath)
+        try:
+            done = subprocess.run(
+                ["pulumi", *arguments, "--non-interactive"],
+                cwd=self.root,
+                env={**self.environment, "PATH": program},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise RepairError("there is no pulumi on the PATH: see the README") from None
+        if done.returncode != 0:
+            raise RepairError(f"`pulumi {' '.join(arguments)}` failed: {(done.stderr or done.stdout).strip()}")
+        return done.stdout
+
+    def state(self) -> dict[str, Any]:
+        """Return the stack's state; secrets in it stay encrypted."""
+        return dict(json.loads(self("stack", "export")))
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Write the stack's state."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(state, file)
+            file.flush()
+            self("stack", "import", "--file", file.name)
+
+
+def name(resource: Resource) -> str:
+    """Return the name of a resource."""
+    return str(resource["urn"].split("::")[-1])
+
+
+def have_updated(resource: Resource, why: str) -> bool:
+    """Let the next `up` update a resource, changed or not; return whether it would not have.
+
+    The engine does so with each that did not become ready in the last update.
+    """
+    if resource.get("initErrors"):
+        return False
+    resource["initErrors"] = [why]
+    return True
