@@ -14,10 +14,12 @@ TABLE = Path(__file__).with_name("rights.yaml")
 NAMESPACES = ("monitoring", "monitoring-agents")
 # No Role is in this one: what somebody may do here, they may do everywhere.
 ELSEWHERE = "default"
+# The verbs, and what they are allowed on.
+Right = tuple[str, str]
 
 
-def may(api: Api, account: str, namespace: str) -> set[str]:
-    """Return what a ServiceAccount, `<namespace>/<name>`, may do in a namespace, a line for each kind of object."""
+def may(api: Api, account: str, namespace: str) -> set[Right]:
+    """Return what a ServiceAccount, `<namespace>/<name>`, may do in a namespace."""
     owner, _, name = account.partition("/")
     connection = api.connection
     as_account = {
@@ -30,18 +32,26 @@ def may(api: Api, account: str, namespace: str) -> set[str]:
         *connection.param_serialize("POST", path, header_params=as_account, body=review, auth_settings=["BearerToken"])
     )
     status = json.loads(answer.read())["status"]  # type: ignore[no-untyped-call]
-    return {line for rule in status["resourceRules"] + status["nonResourceRules"] for line in lines(rule)}
+    return {right for rule in status["resourceRules"] + status["nonResourceRules"] for right in rights(rule)}
 
 
-def lines(rule: dict[str, Any]) -> Iterator[str]:
-    """Yield `<verbs> <group>/<kind>` for each kind of a rule, with the names that it is limited to."""
-    verbs = ",".join(sorted(rule["verbs"]))
-    for url in rule.get("nonResourceURLs", []):
-        yield f"{verbs} {url}"
-    names = f" {','.join(rule['resourceNames'])}" if rule.get("resourceNames") else ""
-    for group in rule.get("apiGroups", []):
-        for kind in rule["resources"]:
-            yield f"{verbs} {f'{group}/' if group else ''}{kind}{names}"
+def rights(rule: dict[str, Any]) -> Iterator[Right]:
+    """Yield the verbs and the kind of object, for each kind of a rule, with the names that it is limited to."""
+    verbs = " ".join(sorted(rule["verbs"]))
+    names = f" {' '.join(rule['resourceNames'])}" if rule.get("resourceNames") else ""
+    kinds = [
+        f"{kind}.{group}".removesuffix(".") + names for group in rule.get("apiGroups", []) for kind in rule["resources"]
+    ]
+    for what in [*rule.get("nonResourceURLs", []), *kinds]:
+        yield verbs, what
+
+
+def by_verbs(given: set[Right]) -> dict[str, list[str]]:
+    """Return what may be done, by the verbs."""
+    found: dict[str, list[str]] = {}
+    for verbs, what in sorted(given):
+        found.setdefault(verbs, []).append(what)
+    return found
 
 
 def test_each_may_do_what_the_table_says_and_no_more(api: Api) -> None:
@@ -51,11 +61,11 @@ def test_each_may_do_what_the_table_says_and_no_more(api: Api) -> None:
         for space in NAMESPACES
         for account in api.get(f"/api/v1/namespaces/{space}/serviceaccounts")["items"]
     ]
-    found: dict[str, dict[str, list[str]]] = {}
+    found: dict[str, dict[str, dict[str, list[str]]]] = {}
     for account in sorted(accounts):
         everywhere = may(api, account, ELSEWHERE) - nobody[ELSEWHERE]
         there = {space: may(api, account, space) - nobody[space] - everywhere for space in NAMESPACES}
-        found[account] = {where: sorted(can) for where, can in {"cluster": everywhere, **there}.items() if can}
+        found[account] = {where: by_verbs(can) for where, can in {"cluster": everywhere, **there}.items() if can}
     assert found == yaml.safe_load(TABLE.read_text())
 
 
