@@ -14,6 +14,8 @@ from tests.sandbox import helm
 from tests.sandbox.conftest import Api, Project
 from tests.sandbox.local.test_drift import drift
 
+PROMETHEUS = "/apis/apps/v1/namespaces/monitoring/statefulsets/prometheus"
+
 
 @pytest.fixture(autouse=True)
 def set_back(project: Project) -> Iterator[None]:
@@ -96,8 +98,8 @@ def test_each_state_of_a_release_is_repaired(project: Project, api: Api) -> None
 
 
 def test_an_update_that_meets_such_a_record_says_what_to_do(project: Project, api: Api) -> None:
-    helm.begin(api, "alertmanager", "pending-upgrade")
-    project.prepare("local", alertmanager={"retention": "24h"})
+    helm.begin(api, "prometheus", "pending-upgrade")
+    project.prepare("local", prometheus={"retention": "3d"})
     done = project.pulumi("local", "up", "--yes", "--skip-preview")
     assert done.returncode != 0
     assert "Helm could not write down how it ended: make repair STACK=local, then pulumi up" in done.stdout
@@ -107,17 +109,20 @@ def test_an_update_that_meets_such_a_record_says_what_to_do(project: Project, ap
 
 
 def test_an_upgrade_and_a_rollback_by_hand_drift_and_are_undone(project: Project, api: Api) -> None:
-    upgrade = ("upgrade", "alertmanager", str(helm.chart(project, "alertmanager")), "--reuse-values")
-    helm.by_hand(project, *upgrade, "--set", "replicaCount=2", "--namespace", "monitoring")
-    for by_hand in ((), ("rollback", "alertmanager", str(helm.records(api, "alertmanager")[-1].revision))):
-        if by_hand:
-            helm.by_hand(project, *by_hand, "--namespace", "monitoring")
+    before = api.get(PROMETHEUS)["spec"]["template"]
+    upgrade = ("upgrade", "prometheus", str(helm.chart(project, "prometheus")), "--reuse-values")
+    helm.by_hand(project, *upgrade, "--set", "server.retention=4d", "--namespace", "monitoring")
+    by_hand = str(helm.records(api, "prometheus")[-1].revision)
+    for command in ((), ("rollback", "prometheus", by_hand)):
+        if command:
+            helm.by_hand(project, *command, "--namespace", "monitoring")
+        assert api.get(PROMETHEUS)["spec"]["template"] != before
         found = drift(project, "--json").drift
-        assert found.keys() == {("Release monitoring/alertmanager", "values.replicaCount")}
-        (replicas,) = found.values()
-        assert (replicas["owner"], replicas["expected"], replicas["live"]) == ("Pulumi", 1, 2)
+        assert found.keys() == {("Release monitoring/prometheus", "values.server.retention")}
+        (retention,) = found.values()
+        assert (retention["owner"], retention["live"]) == ("Pulumi", "4d")
         assert project.previewed("local") == [], "a preview knows nothing of it"
         (line,) = project.repair("local")
-        assert line.startswith("Release alertmanager is at alertmanager v")
+        assert line.startswith("Release prometheus is at prometheus v")
         converges(project)
-        assert api.get("/apis/apps/v1/namespaces/monitoring/statefulsets/alertmanager")["spec"]["replicas"] == 1
+        assert api.get(PROMETHEUS)["spec"]["template"] == before
