@@ -106,7 +106,7 @@ def test_a_color_means_the_same_everywhere() -> None:
     levels, errors, codes = (colors(_item(ITEMS, id_)) for id_ in (LEVELS, "mangakai-errors-by-service", CODES))
     assert levels["ERROR"] == errors["count"] == codes["5xx"]
     assert (levels["WARNING"], levels["INFO"]) == (codes["4xx"], codes["3xx"])
-    tagged = re.search(r"if \[log\]\[level\] in (\[.*\])", PIPELINE)
+    tagged = re.search(r"if \[log\]\[level\] in (\[.*?\])", PIPELINE)
     assert tagged
     reds = {levels["ERROR"], levels["CRITICAL"]}
     assert {level for level in levels if levels[level] in reds} == set(json.loads(tagged[1]))
