@@ -71,7 +71,8 @@ def test_a_right_that_is_taken_away_is_noticed(project: Project, api: Api) -> No
         until(lambda: re.search(r'cannot list resource "ingressclasses".* at the cluster scope', said()))
         assert "Starting workers" not in said()
     finally:
-        binding.metadata = client.V1ObjectMeta(name=BINDING, labels=binding.metadata.labels)
+        metadata = binding.metadata
+        binding.metadata = client.V1ObjectMeta(name=BINDING, labels=metadata.labels, annotations=metadata.annotations)
         rbac.create_cluster_role_binding(binding)
         until(lambda: "Starting workers" in said(), 120)
     assert refusals(project)

@@ -71,7 +71,7 @@ def test_each_may_do_what_the_table_says_and_no_more(api: Api) -> None:
 
 def test_the_token_is_where_the_api_server_is_asked_and_nowhere_else(api: Api) -> None:
     mounts = {
-        f"{pod['metadata']['labels'].get('app.kubernetes.io/name', pod['metadata']['name'])}/{container['name']}"
+        f"{pod['spec']['serviceAccountName']}/{container['name']}"
         for space in NAMESPACES
         for pod in api.get(f"/api/v1/namespaces/{space}/pods")["items"]
         for container in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
