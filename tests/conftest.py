@@ -4,6 +4,8 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from development.docs import requirements
 from tests import proofs
@@ -44,17 +46,26 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what lies outside `unit/` and `aws/`: all of it runs programs that `python -m sandbox.build` builds.
+class LiveBesideTheRest(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives the tests of live clusters to one process, and the rest to the other, in their order.
 
-    The tests of live clusters wait for most of their time. Where a run has two processes, one has these and the other
-    the rest, one folder after the other: within a folder, tests share what they start, and its ports.
+    The former wait for most of their time. Within a folder, tests share what they start, and its ports.
     """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "live" if nodeid.startswith("tests/live/") else "the rest"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Divide a run whose tests share what they start; others are divided as --dist says."""
+    return LiveBesideTheRest(config, log) if config.option.dist == "loadscope" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what lies outside `unit/` and `aws/`: all of it runs programs that `python -m sandbox.build` builds."""
     for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder not in ("unit", "aws"):
+        if not any(item.path.is_relative_to(ROOT / "tests" / folder) for folder in ("unit", "aws")):
             item.add_marker(pytest.mark.built)
-            item.add_marker(pytest.mark.xdist_group("live" if folder == "live" else "others"))
     whole_files = not any("::" in argument for argument in config.args)
     if os.environ.get("CI") and whole_files and (lost := not_collected(items)):
         raise pytest.UsageError(f"marked tests that pytest does not see prove nothing: {', '.join(lost)}")

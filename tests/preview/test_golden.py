@@ -118,7 +118,7 @@ def test_a_chart(tree: Tree, tmp_path: Path) -> None:
     details = tree.golden(
         0,
         "Stack prod, against HEAD: 3 changed.",
-        "  Only labels and checksums of the chart: 12 objects",
+        "  Only labels and checksums of the chart: 10 objects",
         "  Restarts: DaemonSet monitoring-agents/node-exporter, Deployment monitoring/kube-state-metrics, "
         "StatefulSet monitoring/prometheus",
     )
