@@ -46,19 +46,16 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-class LiveBesideTheRest(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives the tests of live clusters to one process, and the rest to the other, in their order.
-
-    The former wait for most of their time. Within a folder, tests share what they start, and its ports.
-    """
+class FolderByFolder(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each process a folder of tests after the other: within one, tests share what they start, and its ports."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "live" if nodeid.startswith("tests/live/") else "the rest"
+        return "/".join(nodeid.split("/")[:2])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
     """Divide a run whose tests share what they start; others are divided as --dist says."""
-    return LiveBesideTheRest(config, log) if config.option.dist == "loadscope" else None
+    return FolderByFolder(config, log) if config.option.dist == "loadscope" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
