@@ -90,14 +90,13 @@ def _instrumented() -> list[Case]:
         record.created, record.msecs = 1769853600.123, 123
         span = SpanContext(int("4bf92f3577b34da6a3ce929d0e0e4736", 16), int("00f067aa0ba902b7", 16), is_remote=False)
         with trace.use_span(trace.NonRecordingSpan(span)):
-            handler.filter(record)
-        lines.append(handler.format(record))
+            lines.append(handler.format(record))
     shared = {
         "@timestamp": "2026-01-31T10:00:00.123Z",
         "trace.id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "span.id": "00f067aa0ba902b7",
     }
-    rest: dict[str, Any] = {"ecs.version": "1.6.0", "log": {}, "trace": {}, "span": {}}
+    rest: dict[str, Any] = {"ecs.version": "1.6.0", "log": {}, "trace": {"kept": False}, "span": {}}
     return [
         _case(
             "instrumentation: an exception in a trace",
@@ -109,7 +108,7 @@ def _instrumented() -> list[Case]:
                 "message": "page-7 cannot be drawn: 漫画",
                 "error.type": "KeyError",
                 "error.message": "'page-7'",
-                "error.stack_trace": "".join(traceback.format_tb(raised[2])),
+                "error.stack_trace": "".join(traceback.format_exception(raised[1])),
                 "mangakai": {**rest, "error": {}},
                 "tags": ["error"],
             },
