@@ -99,7 +99,7 @@ def test_a_chart_whose_old_archive_is_gone_is_compared_with_what_helm_deployed(
     assert "- quay.io/prometheus/prometheus:v3.14.0\n        + quay.io/prometheus/prometheus:v3.15.0" in done.stdout
     assert summary(done) == [
         "Stack local, against what is deployed: 3 changed.",
-        "  Only labels and checksums of the chart: 11 objects",
+        "  Only labels and checksums of the chart: 9 objects",
         "  Restarts: DaemonSet monitoring-agents/node-exporter, Deployment monitoring/kube-state-metrics, "
         "StatefulSet monitoring/prometheus",
     ]
