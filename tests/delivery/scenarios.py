@@ -92,6 +92,8 @@ def errors_become_an_outage(watch: Watch) -> None:
         "[service][name]": "mangakai-backend",
         "[log][logger]": "mangakai.api",
         "[trace][id]": "",
+        # As Logstash leaves what is not there.
+        "[mangakai][trace][kept]": "%{[mangakai][trace][kept]}",
         "[@metadata][hour]": "2026-01-01T03:00:00.000Z",
     }
     over = datetime.now(UTC) + timedelta(seconds=60)
@@ -170,6 +172,7 @@ def application_errors(watch: Watch) -> None:
             "[service][name]": "mangakai-backend",
             "[log][logger]": logger,
             "[trace][id]": "0af7651916cd43dd8448eb211c80319c",
+            "[mangakai][trace][kept]": "true",
             "[@metadata][hour]": "2026-01-01T03:00:00.000Z",
         }
         over = datetime.now(UTC) + timedelta(minutes=minutes / watch.speed)

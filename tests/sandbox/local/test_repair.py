@@ -108,6 +108,7 @@ def test_an_update_that_meets_such_a_record_says_what_to_do(project: Project, ap
     converges(project)
 
 
+@pytest.mark.long
 def test_an_upgrade_and_a_rollback_by_hand_drift_and_are_undone(project: Project, api: Api) -> None:
     before = api.get(PROMETHEUS)["spec"]["template"]
     upgrade = ("upgrade", "prometheus", str(helm.chart(project, "prometheus")), "--reuse-values")
