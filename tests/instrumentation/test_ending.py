@@ -33,6 +33,7 @@ def _seconds_to_end(application: Observed) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("collector", ["refuses", "hangs"])
 def test_a_collector_that_is_away_costs_two_seconds_at_most(bare: Observed, collector: str) -> None:
     with socket.create_server(("127.0.0.1", PORT)) as hanging:

@@ -73,6 +73,7 @@ def backends(tmp_path: Path) -> Iterator[dict[str, Backend]]:
         yield started
 
 
+@pytest.mark.long
 def test_it_costs_about_a_tenth_of_a_handler_that_works_5_ms(backends: dict[str, Backend]) -> None:
     rounds: dict[str, list[Load]] = {name: [] for name in backends}
     for backend in backends.values():
