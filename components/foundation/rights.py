@@ -9,7 +9,6 @@ from pulumi_kubernetes import rbac
 
 from .metadata import metadata
 
-_GROUP = "rbac.authorization.k8s.io"
 READ = ["get", "list", "watch"]
 Rule = Mapping[str, Any]
 
@@ -33,39 +32,33 @@ class Rights:
 
 def in_cluster(name: str, rights: Rights, parent: pulumi.Resource) -> list[pulumi.Resource]:
     """Return a ClusterRole with these rights and its binding, both called `name`."""
-    role = rbac.v1.ClusterRole(
-        name,
-        metadata=metadata(name, rights.component),
-        rules=list(rights.rules),
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    binding = rbac.v1.ClusterRoleBinding(
-        name,
-        metadata=metadata(name, rights.component),
-        role_ref={"apiGroup": _GROUP, "kind": "ClusterRole", "name": name},
-        subjects=[_subject(rights)],
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[role]),
-    )
-    return [role, binding]
+    return _given(name, rights, None, rbac.v1.ClusterRole, rbac.v1.ClusterRoleBinding, parent)
 
 
 def in_namespace(name: str, rights: Rights, parent: pulumi.Resource) -> list[pulumi.Resource]:
     """Return a Role with these rights in the ServiceAccount's own namespace and its binding, both called `name`."""
-    role = rbac.v1.Role(
+    return _given(name, rights, rights.namespace, rbac.v1.Role, rbac.v1.RoleBinding, parent)
+
+
+def _given(
+    name: str,
+    rights: Rights,
+    namespace: str | None,
+    role_type: type[rbac.v1.ClusterRole] | type[rbac.v1.Role],
+    binding_type: type[rbac.v1.ClusterRoleBinding] | type[rbac.v1.RoleBinding],
+    parent: pulumi.Resource,
+) -> list[pulumi.Resource]:
+    role = role_type(
         name,
-        metadata=metadata(name, rights.component, rights.namespace),
+        metadata=metadata(name, rights.component, namespace),
         rules=list(rights.rules),
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    binding = rbac.v1.RoleBinding(
+    binding = binding_type(
         name,
-        metadata=metadata(name, rights.component, rights.namespace),
-        role_ref={"apiGroup": _GROUP, "kind": "Role", "name": name},
-        subjects=[_subject(rights)],
+        metadata=metadata(name, rights.component, namespace),
+        role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": role_type.__name__, "name": name},
+        subjects=[{"kind": "ServiceAccount", "name": rights.account, "namespace": rights.namespace}],
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[role]),
     )
     return [role, binding]
-
-
-def _subject(rights: Rights) -> dict[str, str]:
-    return {"kind": "ServiceAccount", "name": rights.account, "namespace": rights.namespace}

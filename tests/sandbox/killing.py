@@ -5,13 +5,25 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import pytest
 
 from sandbox import processes
 from sandbox.program_pins import PROVIDER
 from tests.sandbox.conftest import Api, Project
 
 STACK = "local"
+
+
+@pytest.fixture(autouse=True)
+def clean(project: Project) -> Iterator[None]:
+    """What a test leaves of the stack is repaired, and destroyed; for each test of a file that imports it."""
+    project.prepare(STACK)
+    yield
+    project.repair(STACK)
+    project.prepare(STACK)
+    project.destroy(STACK)
 
 
 def begin(project: Project, *arguments: str) -> subprocess.Popen[bytes]:

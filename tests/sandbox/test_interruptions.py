@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 from kubernetes import client
@@ -15,21 +14,14 @@ from operations.repair.engine import RepairError
 from sandbox import processes
 from sandbox.program_pins import PROVIDER
 from tests.sandbox.conftest import Api, Project
-from tests.sandbox.killing import STACK, begin, crash, kill, under_way, wait_for
+from tests.sandbox.killing import STACK, begin, clean, crash, kill, under_way, wait_for
 from tests.sandbox.local.test_drift import drift
+
+__all__ = ["clean"]
 
 RULES = "/api/v1/namespaces/monitoring/configmaps/prometheus-rules"
 PODS = "/api/v1/namespaces/monitoring/pods"
 STATEFUL_SETS = "/apis/apps/v1/namespaces/monitoring/statefulsets"
-
-
-@pytest.fixture(autouse=True)
-def clean(project: Project) -> Iterator[None]:
-    project.prepare(STACK)
-    yield
-    project.repair(STACK)
-    project.prepare(STACK)
-    project.destroy(STACK)
 
 
 def test_after_an_interrupt_up_alone_converges(project: Project, api: Api) -> None:

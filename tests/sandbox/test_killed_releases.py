@@ -15,23 +15,16 @@ from kubernetes import client
 from sandbox import cluster, operators, processes
 from tests.sandbox import helm
 from tests.sandbox.conftest import Api, Project
-from tests.sandbox.killing import STACK, begin, crash, kill, under_way, wait_for
+from tests.sandbox.killing import STACK, begin, clean, crash, kill, under_way, wait_for
 from tests.sandbox.local.test_drift import drift
+
+__all__ = ["clean"]
 
 pytestmark = pytest.mark.long
 
 PODS = "/api/v1/namespaces/monitoring/pods"
 STATEFUL_SETS = "/apis/apps/v1/namespaces/monitoring/statefulsets"
 ALERTMANAGER = ("--target=**Release::alertmanager", "--target-dependents")
-
-
-@pytest.fixture(autouse=True)
-def clean(project: Project) -> Iterator[None]:
-    project.prepare(STACK)
-    yield
-    project.repair(STACK)
-    project.prepare(STACK)
-    project.destroy(STACK)
 
 
 @contextmanager
