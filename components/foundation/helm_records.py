@@ -60,8 +60,12 @@ def latest(records: Iterable[Record]) -> dict[str, Record]:
 def content(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what Helm keeps of a revision (chart, values, manifests, …), from the data of its Secret."""
     # Kubernetes encodes what a Secret holds, and Helm has done so before.
-    packed = base64.b64decode(base64.b64decode(data["release"]))
-    return dict(json.loads(gzip.decompress(packed)))
+    return dict(json.loads(gzip.decompress(base64.b64decode(base64.b64decode(data["release"])))))
+
+
+def packed(kept: Mapping[str, Any]) -> str:
+    """Return what Helm keeps of a revision as the data of its Secret has it: the way back from `content`."""
+    return base64.b64encode(base64.b64encode(gzip.compress(json.dumps(kept).encode()))).decode()
 
 
 def change(data: Mapping[str, Any], status: str, description: str) -> dict[str, Any]:
@@ -74,6 +78,5 @@ def change(data: Mapping[str, Any], status: str, description: str) -> dict[str, 
     """
     changed = content(data)
     changed["info"] = {**changed["info"], "status": status, "description": description}
-    packed = base64.b64encode(gzip.compress(json.dumps(changed).encode()))
     labels = {"status": status, "modifiedAt": str(int(time.time()))}
-    return {"metadata": {"labels": labels}, "data": {"release": base64.b64encode(packed).decode()}}
+    return {"metadata": {"labels": labels}, "data": {"release": packed(changed)}}

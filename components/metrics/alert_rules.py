@@ -13,7 +13,7 @@ from ..foundation.names import PROMETHEUS_RULES
 from ..settings.alerts import AlertSettings, AlertsSettings
 from ..settings.application import ApplicationSettings
 from . import yaml_text
-from .rule_files import CERTIFICATES_UNTIL, GENERATION_QUEUES, RULES, THRESHOLD, Rule
+from .rule_files import CERTIFICATES_UNTIL, GENERATION_QUEUES, RULES, THRESHOLD, Rule, constant
 
 _RUNBOOKS = "https://wiki.mangakai.com/runbooks/"
 
@@ -56,7 +56,7 @@ def render(
     files = {}
     own = {
         GENERATION_QUEUES: _matcher(application.generation_queues),
-        CERTIFICATES_UNTIL: f"vector({certificates_until.timestamp():.0f})",
+        CERTIFICATES_UNTIL: constant(certificates_until),
     }
     for name, said in yaml_text.load_folder(RULES, application.namespace).items():
         groups = said["groups"]

@@ -1,6 +1,7 @@
 """The alert rules as they lie in `rules/`: where an alert's steps are, and where a step's threshold is."""
 
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,17 @@ THRESHOLD = re.compile(r"(?<= )\d+(\.\d+)?(?= # threshold$)", re.MULTILINE)
 
 # Of what waits for a worker, what counts as manga that were asked for: in all queues, unless a stack names some.
 GENERATION_QUEUES = 'queue=~".+"'
-# When the first of the certificates ends that the program makes, as Prometheus counts: the latest, unless a stack has
-# one that ends before.
-CERTIFICATES_UNTIL = f"vector({UNTIL.timestamp():.0f})"
 
 Rule = dict[str, Any]
+
+
+def constant(time: datetime) -> str:
+    """Return the expression of a time, as Prometheus counts."""
+    return f"vector({time.timestamp():.0f})"
+
+
+# When the first of the certificates ends that the program makes: the latest, unless a stack has one that ends before.
+CERTIFICATES_UNTIL = constant(UNTIL)
 
 
 @cache

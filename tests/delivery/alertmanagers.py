@@ -13,6 +13,7 @@ from typing import Any
 
 from pulumi.runtime import rpc
 
+from components.foundation.helm_records import RELEASE_TYPE
 from components.metrics import gossip
 from sandbox.demo.watch import Watch
 from sandbox.program_pins import ALERTMANAGER
@@ -21,7 +22,7 @@ from tests.offline import Run
 
 def gossip_flags(run: Run, folder: Path) -> list[str]:
     """Return the flags about the gossip that a stack's pods have, and write what they read to `folder`."""
-    (release,) = (one for one in run.of_type("kubernetes:helm.sh/v3:Release") if one.name == "alertmanager")
+    (release,) = (one for one in run.of_type(RELEASE_TYPE) if one.name == "alertmanager")
     for secret in run.of_type("kubernetes:core/v1:Secret"):
         if secret.name == gossip.SECRET:
             write(rpc.unwrap_rpc_secret(secret.inputs["stringData"]), folder)
@@ -42,6 +43,16 @@ def write(files: Mapping[str, Any], folder: Path) -> None:
         new.replace(folder / name)
 
 
+def started(config: Path, folder: Path, port: int, flags: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Start an Alertmanager that answers on this port of 127.0.0.1, and has its data and its log in a folder."""
+    command = [
+        str(ALERTMANAGER.path), f"--config.file={config}", f"--storage.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}", *flags,
+    ]  # fmt: skip
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
+
+
 class Replica:
     """An Alertmanager on 127.0.0.1 that can be ended and started with other flags, with the data that it had."""
 
@@ -56,7 +67,7 @@ class Replica:
         """
         folder.mkdir()
         self.log = folder / "log"
-        self._data = folder / "data"
+        self._folder = folder
         self._port = port
         self._peers = peers
         self._config = config or folder / "alertmanager.yml"
@@ -68,13 +79,9 @@ class Replica:
         """Start it, and wait until it answers: that is when the next pod of a rollout is replaced."""
         address = f"127.0.0.1:{self._port + 1}"
         addresses = [f"--cluster.advertise-address={address}", f"--cluster.listen-address={address}"]
-        command = [
-            str(ALERTMANAGER.path), f"--config.file={self._config}", f"--storage.path={self._data}",
-            f"--web.listen-address=127.0.0.1:{self._port}", *(addresses if self._peers else []),
-            *(f"--cluster.peer=127.0.0.1:{peer + 1}" for peer in self._peers), *flags,
-        ]  # fmt: skip
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        peers = [f"--cluster.peer=127.0.0.1:{peer + 1}" for peer in self._peers]
+        gossip_of = addresses if self._peers else []
+        self._process = started(self._config, self._folder, self._port, [*gossip_of, *peers, *flags])
         assert Watch.wait(lambda: self.get("status") is not None, 30), self.log.read_text()
 
     def end(self) -> None:

@@ -1,7 +1,6 @@
 """Alertmanagers of a test's own with production's configuration, asked as the fire drill asks those in pods."""
 
 import http.client
-import subprocess
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ import yaml
 
 from sandbox.demo import loopback
 from sandbox.demo.loopback import Ports
-from sandbox.program_pins import ALERTMANAGER
+from tests.delivery.alertmanagers import started
 
 
 class Process:
@@ -42,18 +41,9 @@ class Process:
         self._port = ports.alertmanager
         loopback.write(files, folder, ports, [], password, speed)
         peers = [f"--cluster.peer=127.0.0.1:{port}" for port in gossip[1:]]
-        command = [
-            str(ALERTMANAGER.path),
-            f"--config.file={folder}/alertmanager/alertmanager.yml",
-            f"--storage.path={folder}/data",
-            f"--web.listen-address=127.0.0.1:{self._port}",
-            f"--cluster.listen-address={f'127.0.0.1:{gossip[0]}' if gossip else ''}",
-            *peers,
-            *flags,
-        ]
-        self._log = folder / "log"
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        listens = f"--cluster.listen-address={f'127.0.0.1:{gossip[0]}' if gossip else ''}"
+        config = folder / "alertmanager" / "alertmanager.yml"
+        self._process = started(config, folder, self._port, [listens, *peers, *flags])
 
     def stop(self) -> None:
         self._process.kill()
@@ -76,7 +66,7 @@ class Process:
             connection.close()
 
     def log(self, since: datetime) -> str:
-        return self._log.read_text()
+        return (self.folder / "log").read_text()
 
 
 def changed(files: Mapping[str, str], change: Any) -> dict[str, str]:

@@ -3,9 +3,6 @@
 That it really leaves them so is what tests/sandbox/test_killed_releases.py proves, of one of each kind.
 """
 
-import base64
-import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +43,7 @@ def begin(api: Api, release: str, status: str, namespace: str = "monitoring") ->
     body = client.V1Secret(
         metadata=client.V1ObjectMeta(name=begun.secret, labels={**labels, "createdAt": "1767225600"}),
         type="helm.sh/release.v1",
-        data={"release": base64.b64encode(base64.b64encode(gzip.compress(json.dumps(kept).encode()))).decode()},
+        data={"release": helm_records.packed(kept)},
     )
     api.core.create_namespaced_secret(namespace, body)
 

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from components.foundation.chart_pins import PINS
+from components.foundation.helm_records import RELEASE_TYPE as RELEASE
 from components.foundation.kubernetes_secrets import web_config
 from components.foundation.names import RELEASES
 from components.foundation.ownership import OWNER, cluster_wide
 from components.settings import read_file, secrets
 from tests.offline import ROOT, Registered, Run, canary, run
 
-RELEASE = "kubernetes:helm.sh/v3:Release"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"
 SERVICE = "kubernetes:core/v1:Service"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from components.foundation.helm_records import RELEASE_TYPE as RELEASE
 from components.metrics import counted_objects
 from tests.offline import Run, before
 
-RELEASE = "kubernetes:helm.sh/v3:Release"
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 READ = ["get", "list", "watch"]
 # By the name of the Role: where it counts, whose it is, and what it allows.

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components.foundation.helm_records import RELEASE_TYPE as RELEASE
 from components.foundation.rollout_status import ANNOTATION
 from tests.offline import Registered, Run, before, canary, run
 
-RELEASE = "kubernetes:helm.sh/v3:Release"
 JOB = "kubernetes:batch/v1:Job"
 # How a pod's spec, or a chart's value, names what must be there before the pod.
 REFERENCES: dict[str, set[tuple[str, ...]]] = {
