@@ -1,5 +1,6 @@
 """Which tests need the programs that are built, which run beside others, and that CI skips none."""
 
+import json
 import os
 from collections.abc import Generator, Iterator
 
@@ -84,3 +85,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
     proofs.add(report, item)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Replace what is no character in a report, as tests log it on purpose: pytest-xdist ends its process over one."""
+    report = yield
+    return json.loads(json.dumps(report, ensure_ascii=False).encode(errors="replace"))
