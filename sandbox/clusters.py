@@ -57,7 +57,7 @@ def remove(sandbox: Sandbox) -> None:
 
 def _start_simulated(sandbox: Sandbox) -> None:
     programs = of_groups(Group.ENGINE, Group.CLUSTER)
-    _check_machine(sandbox, sandbox.ports._asdict(), programs, [])
+    _check_machine(sandbox, sandbox.ports._asdict(), programs, preflight.MEMORY, [])
     ensure(programs)
     if simulated.start(sandbox):
         print(f"The cluster runs: 3 simulated nodes, API server {sandbox.server}")
@@ -69,7 +69,9 @@ def _start_live(sandbox: Sandbox) -> None:
     ports = {"the API server": sandbox.ports.api_server}
     ports |= {name: interface.port for name, interface in WEB_INTERFACES.items()}
     programs = [*of_groups(Group.ENGINE), *catalogue.programs()]
-    _check_machine(sandbox, ports, programs, [*machine.check(sandbox.directory), *catalogue.lacks()])
+    room = [] if processes.running(sandbox) else machine.room(sandbox.directory)
+    lacks = [*machine.check(sandbox.directory), *catalogue.lacks(), *room]
+    _check_machine(sandbox, ports, programs, machine.MEMORY, lacks)
     ensure(programs)
     images = catalogue.ensure()
     if live.start(sandbox, images):
@@ -77,9 +79,11 @@ def _start_live(sandbox: Sandbox) -> None:
     install(sandbox)
 
 
-def _check_machine(sandbox: Sandbox, ports: dict[str, int], programs: list[Program], lacks: list[str]) -> None:
+def _check_machine(
+    sandbox: Sandbox, ports: dict[str, int], programs: list[Program], memory: int, lacks: list[str]
+) -> None:
     """Raise MachineError if something is missing; the ports are the sandbox's own where it runs."""
     free = {} if processes.running(sandbox) else ports
-    lacks = [*lacks, *preflight.check(free, need_build=bool(missing(programs)))]
+    lacks = [*lacks, *preflight.check(free, need_build=bool(missing(programs)), memory=memory)]
     if lacks:
         raise MachineError("this machine is not ready:\n" + "\n".join(f"  - {line}" for line in lacks))

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from operations.cache import cache
 from sandbox.program_pins import GOARCH, GOOS, MODULES
@@ -14,12 +15,13 @@ BUILD_DISK = 10_000_000_000
 MEMORY = 4_000_000_000
 
 
-def check(ports: Mapping[str, int], need_build: bool) -> list[str]:
+def check(ports: Mapping[str, int], need_build: bool, memory: int = MEMORY) -> list[str]:
     """Return what is missing, a line each with its remedy; empty if nothing is.
 
-    `ports` maps what will listen on a port of 127.0.0.1 to the port. Go and the disk matter only if `need_build`.
+    `ports` maps what will listen on a port of 127.0.0.1 to the port; `memory` is what the machine must have, in bytes.
+    Go and the disk matter only if `need_build`.
     """
-    missing = [_memory(), *_ports(ports)]
+    missing = [_memory(memory), *_ports(ports)]
     if need_build:
         missing = [_go(), _disk(), *missing]
     return [line for line in missing if line]
@@ -58,21 +60,22 @@ def _go_version(text: str) -> tuple[int, ...]:
 
 
 def _disk() -> str:
-    folder = next(parent for parent in (cache(), *cache().parents) if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if free >= BUILD_DISK:
-        return ""
-    return (
-        f"disk: {_gigabytes(free)} free in {folder}, building takes {_gigabytes(BUILD_DISK)} (2 GB of it to stay); "
-        "free some, or build elsewhere: export MANGAKAI_CACHE=<folder>"
-    )
+    takes = f"building takes {_gigabytes(BUILD_DISK)} (2 GB of it to stay)"
+    return disk(cache(), BUILD_DISK, takes, "free some, or build elsewhere: export MANGAKAI_CACHE=<folder>")
 
 
-def _memory() -> str:
+def disk(folder: Path, needed: int, takes: str, remedy: str) -> str:
+    """Return what to say where less than `needed` bytes are free in a folder, there already or not; else ""."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    return "" if free >= needed else f"disk: {_gigabytes(free)} free in {there}, {takes}; {remedy}"
+
+
+def _memory(needed: int) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if memory >= MEMORY:
+    if memory >= needed:
         return ""
-    return f"memory: {_gigabytes(memory)}, at least {_gigabytes(MEMORY)} is needed; use a larger machine"
+    return f"memory: {_gigabytes(memory)}, at least {_gigabytes(needed)} is needed; use a larger machine"
 
 
 def _gigabytes(size: int) -> str:

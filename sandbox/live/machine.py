@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from sandbox import preflight
 from sandbox.images.oci import BUSYBOX
 from sandbox.live.servers import CNI_PLUGINS
 
@@ -27,6 +28,10 @@ FILES = {BUSYBOX: "busybox-static", Path(CNI_PLUGINS, "bridge"): "containernetwo
 # CAP_SYS_ADMIN, CAP_NET_ADMIN: linux/capability.h. A container's root lacks them unless it is privileged.
 CAPABILITIES = 1 << 21 | 1 << 12
 MOUNTS = Path("/proc/self/mounts")
+# Bytes: images, volumes of a stack, and what the kubelet keeps free.
+DISK = 5_000_000_000
+# Bytes: what a machine has that runs the stack `prod`.
+MEMORY = 7_000_000_000
 # What the node mounts over with contents of its own.
 HIDDEN = ("/run", "/var/lib", "/var/log")
 # What a network of its own needs of the kernel, tried in one, and the module that has it.
@@ -49,6 +54,14 @@ def check(directory: Path) -> list[str]:
     if os.geteuid() != 0 or not _has_capabilities():
         return ["root with CAP_SYS_ADMIN and CAP_NET_ADMIN is needed: run the same as root, or use make up"]
     return [*_packages(), *_kernel(), *_place(directory)]
+
+
+def room(directory: Path) -> list[str]:
+    """Return what to say where the disk of a cluster's folder is too full for one that is to start; else nothing."""
+    full = preflight.disk(
+        directory, DISK, f"a live cluster takes {DISK / 1e9:.1f} GB", "free some, or move the checkout"
+    )
+    return [full] if full else []
 
 
 def _has_capabilities() -> bool:

@@ -158,8 +158,7 @@ def test_preflight_names_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(preflight, "BUILD_DISK", shutil.disk_usage(tmp_path).total * 2)
-    monkeypatch.setattr(preflight, "MEMORY", 10**15)
-    go, disk, memory = preflight.check({}, need_build=True)
+    go, disk, memory = preflight.check({}, need_build=True, memory=10**15)
     assert go.startswith("go is not on PATH, at least 1.")
     assert "install it: curl" in go
     assert f"free in {tmp_path}" in disk

@@ -81,3 +81,12 @@ def test_a_checkout_on_an_overlay_is_refused(tmp_path: Path, monkeypatch: pytest
         said.append([line for line in machine.check(PLACE) if " is an overlay" in line])
     assert [len(lines) for lines in said] == [0, 1]
     assert said[1][0].startswith(f"{ROOT} is an overlay")
+
+
+def test_a_disk_that_is_too_full_is_named_with_how_much_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine.room(tmp_path / "not" / "yet") == []
+    monkeypatch.setattr(machine, "DISK", 10**15)
+    (line,) = machine.room(tmp_path / "not" / "yet")
+    assert line.endswith(f" free in {tmp_path}, a live cluster takes 1000000.0 GB; free some, or move the checkout")
