@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(autouse=True)
-def oldest(project: Project, clean: None) -> Iterator[None]:
+def oldest(project: Project) -> Iterator[None]:
     """The engine of the sandbox is the oldest one."""
     ensure([OLDEST_PULUMI])
     engine = project.sandbox.bin / PULUMI.file_name
