@@ -89,7 +89,7 @@ test: .venv/development ## the tests, building and starting what they need
 	@$(IN_VENV) pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder --verbose -m 'built and not long' --durations=25
 
 test-long: .venv/development ## the tests that are slow and rarely fail, before a release
-	@$(IN_VENV) sandbox.build engine cluster testing
+	@$(IN_VENV) sandbox.build engine cluster testing long
 	@$(IN_VENV) pytest -m long --durations=25
 
 .venv/bin/python:

@@ -15,18 +15,13 @@ import json
 import re
 import sys
 import time
-from typing import Any
-
-from kubernetes import client as api
-from kubernetes import config as kubeconfig
-from kubernetes.config import ConfigException
-from urllib3.exceptions import HTTPError
 
 from components.foundation.names import MONITORING
 from components.foundation.ownership import OWNER, owner
 from components.foundation.volumes import Volumes, claimed, volumes
 from components.settings import Settings, SettingsError
 from components.settings.types import to_bytes
+from operations.cluster import Cluster, Object, Unreadable
 from operations.progress import waiting
 from operations.stack import read
 
@@ -35,8 +30,6 @@ _GONE_SECONDS = 60  # until a StatefulSet is removed, its pods kept
 _TIMEOUT = 30.0  # seconds that an answer may take
 _CORE, _APPS = f"/api/v1/namespaces/{MONITORING}", f"/apis/apps/v1/namespaces/{MONITORING}"
 _CLAIMS = f"{_CORE}/persistentvolumeclaims"
-
-Object = dict[str, Any]
 
 
 class GrowError(Exception):
@@ -47,51 +40,33 @@ class NotYetError(GrowError):
     """A volume is not larger in time."""
 
 
-class _Server:
-    """The API server, in JSON: the client's own objects take no field that it does not know."""
-
-    def __init__(self, client: api.ApiClient) -> None:
-        self._client = client
+class _Server(Cluster):
+    """The API server, which is told what to change in JSON: the client's own objects take no field of tomorrow."""
 
     def ask(self, method: str, path: str, body: Object | None = None, *besides: int) -> Object | None:
         """Return what the server answers, or None where its status is one of `besides`."""
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        request = self._client.param_serialize(
-            method,
-            path,
-            header_params={"Accept": "application/json", "Content-Type": kind},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        try:
-            answer = self._client.call_api(*request, _request_timeout=_TIMEOUT)
-            found = dict(json.loads(answer.read()))  # type: ignore[no-untyped-call]
-        except (HTTPError, ValueError) as error:
-            raise GrowError(f"the cluster cannot be asked: {error}") from error
-        if answer.status in besides:
+        status, text = self.answer(method, path, {"Accept": "application/json", "Content-Type": kind}, body=body)
+        if status in besides:
             return None
-        if answer.status >= http.client.BAD_REQUEST:
-            raise GrowError(f"the cluster refuses: {found.get('message')}")
-        return found
-
-    def get(self, path: str) -> Object:
-        """Return what lies at a path."""
-        return self.ask("GET", path) or {}
+        if status >= http.client.BAD_REQUEST:
+            raise GrowError(f"the cluster refuses: {json.loads(text).get('message')}")
+        return dict(json.loads(text))
 
 
-def grow(settings: Settings, stack: str, client: api.ApiClient) -> list[str]:
+def grow(settings: Settings, stack: str) -> list[str]:
     """Make the volumes larger, and return a line for each StatefulSet whose volumes were too small, or that is gone.
 
     Args:
         settings: of the stack.
         stack: its name.
-        client: of its cluster.
 
     Raises:
         NotYetError: a claim was told, and has not grown in the time that a Release has.
         GrowError: the namespace is of another stack, a StorageClass lets no volume grow, or the cluster refuses.
+        Unreadable: the cluster cannot be asked.
     """
-    server = _Server(client)
+    server = _Server(settings.cluster.context, _TIMEOUT)
     annotations = server.get(_CORE)["metadata"].get("annotations") or {}
     if (named := annotations.get(OWNER, owner(stack))) != owner(stack):
         raise GrowError(f"namespace {MONITORING} is of stack {named}, and this is {owner(stack)}")
@@ -176,13 +151,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     arguments = parser.parse_args()
     try:
-        settings = read(arguments.stack)
-        client = kubeconfig.new_client_from_config(context=settings.cluster.context)  # type: ignore[no-untyped-call]
-        done = grow(settings, arguments.stack, client)
+        done = grow(read(arguments.stack), arguments.stack)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (ConfigException, GrowError) as error:
+    except Unreadable as error:
+        print(f"grow: {error}: {error.remedy}", file=sys.stderr)
+        return 1
+    except GrowError as error:
         print(f"grow: {error}", file=sys.stderr)
         return LATE if isinstance(error, NotYetError) else 1
     if arguments.json:

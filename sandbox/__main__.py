@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from operations.repair.engine import RepairError
+from operations.engine import EngineError
+from operations.repair import RepairError
 from sandbox import session
 from sandbox.build import BuildError
 from sandbox.clusters import MachineError
@@ -62,7 +63,7 @@ def main() -> int:
     except MachineError as error:
         print(error, file=sys.stderr)
         return 2
-    except (BuildError, RepairError, SandboxError) as error:
+    except (BuildError, EngineError, RepairError, SandboxError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -26,12 +26,16 @@ GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platfor
 
 
 class Group(StrEnum):
-    """What needs a program: each verb ENGINE, `make up` CLUSTER, `make live` CLUSTER and LIVE, tests all of them."""
+    """What needs a program: each verb ENGINE, `make up` CLUSTER, `make live` CLUSTER and LIVE, tests all of them.
+
+    Of LONG is what `make test-long` alone needs.
+    """
 
     ENGINE = "engine"
     CLUSTER = "cluster"
     LIVE = "live"
     TESTING = "testing"
+    LONG = "long"
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,10 @@ def _assign(version_of: dict[str, str]) -> str:
     return " ".join(f"-X {variable}={value}" for variable, value in version_of.items())
 
 
-PULUMI_MODULE = Module(
-    "pulumi",
-    # The Automation API refuses a CLI that does not know its version.
-    ldflags=_assign({"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.274.1"}),
-)
+# The Automation API refuses a CLI that does not know its version.
+_PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+PULUMI_MODULE = Module("pulumi", ldflags=_assign({_PULUMI_VERSION: "v3.274.1"}))
+OLDEST_PULUMI_MODULE = Module("oldest-pulumi", ldflags=_assign({_PULUMI_VERSION: "v3.248.0"}))
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 PROVIDER_MODULE = Module(
     "provider",
@@ -157,6 +160,10 @@ def _program(group: Group, module: Module, package: str, version: str, name: str
 
 
 PULUMI = _program(Group.ENGINE, PULUMI_MODULE, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "3.274.1")
+# The oldest that the program takes and that the Go module proxy has.
+OLDEST_PULUMI = _program(
+    Group.LONG, OLDEST_PULUMI_MODULE, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "3.248.0", name="oldest-pulumi"
+)
 PROVIDER = _program(Group.ENGINE, PROVIDER_MODULE, f"{_PROVIDER}/cmd/pulumi-resource-kubernetes", "4.25.0")
 KUBE_APISERVER = _program(Group.CLUSTER, CLUSTER_MODULE, "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES)
 KUBE_CONTROLLER_MANAGER = _program(
@@ -259,6 +266,7 @@ PROGRAMS = (
     ACT,
     ELASTICSEARCH_EXPORTER,
     CONFIG_RELOADER,
+    OLDEST_PULUMI,
 )
 
 

@@ -50,7 +50,7 @@ def shipped_and_tested(_: str) -> str:
         "Jaeger": (jaeger._VERSION, program_pins.JAEGER_COLLECTOR.version),
         "restic": (restic, program_pins.RESTIC.version),
         "Kubernetes": ("EKS's", program_pins.KUBE_APISERVER.version),
-        "Pulumi": (f"{least} or newer", program_pins.PULUMI.version),
+        "Pulumi": (f"{least} or newer", f"{program_pins.OLDEST_PULUMI.version}, {program_pins.PULUMI.version}"),
         "Pulumi's Kubernetes provider": (_locked("pulumi-kubernetes"), program_pins.PROVIDER.version),
         "Helm, in the provider": ("the provider's", program_pins.HELM.version),
     }

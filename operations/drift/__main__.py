@@ -8,8 +8,7 @@ Exit statuses: 0 no drift, 3 drift, 1 the stack or its cluster could not be look
 """
 
 import argparse
-import json
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,8 @@ from typing import Any
 from components.foundation.elastic_status import refusal
 from components.settings import SettingsError
 from operations import stack as stacks
-from operations.troubleshoot.cluster import Missing, Unreadable
+from operations.cluster import Missing, Unreadable
+from operations.engine import EngineError, Pulumi
 
 from .compare import ABSENT, Difference, differences
 from .expected import Expected, manifest, objects, releases
@@ -31,17 +31,6 @@ _AT_ONCE = 8
 FOUND = 3
 
 _Found = tuple[Expected, list[Difference]]
-
-
-def _state(stack: str) -> Any:
-    command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack, "--non-interactive"]
-    try:
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise Unreadable(f"the state of stack {stack} cannot be read", "there is no pulumi on the PATH") from None
-    if done.returncode != 0:
-        raise Unreadable(f"the state of stack {stack} cannot be read", done.stderr.strip())
-    return json.loads(done.stdout)
 
 
 def _of_releases(server: Server, state: Any) -> Iterator[tuple[_Found, list[Expected]]]:
@@ -80,7 +69,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         server = Server(stacks.read(arguments.stack).cluster.context)
-        state = _state(arguments.stack)
+        state = Pulumi(arguments.stack, dict(os.environ), _ROOT).state(secrets=True)
         of_releases = list(_of_releases(server, state))
         made = [*objects(state), *(one for _, consists_of in of_releases for one in consists_of)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -89,6 +78,9 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    except EngineError as error:
+        print(f"drift: {error}", file=sys.stderr)
+        return 1
     except Unreadable as error:
         print(f"drift: {error}: {error.remedy}", file=sys.stderr)
         return 1

@@ -31,7 +31,7 @@ class Release:
 
     name: str
     namespace: str
-    version: str
+    version: str | None
     values: Object
     secret: bool = False
 
@@ -43,10 +43,10 @@ class Release:
 
     def live(self, record: Mapping[str, Any]) -> Object:
         """Return the same of a record of Helm's."""
-        version = record["chart"]["metadata"]["version"]
+        version = record["chart"]["metadata"]["version"] if self.version else None
         return self._as_object(record["info"]["status"], version, record.get("config") or {})
 
-    def _as_object(self, status: str, version: str, values: Object) -> Object:
+    def _as_object(self, status: str, version: str | None, values: Object) -> Object:
         return {
             "kind": "Release",
             "metadata": {"name": self.name, "namespace": self.namespace},
@@ -73,13 +73,14 @@ def objects(state: Mapping[str, Any]) -> Iterator[Expected]:
 def releases(state: Mapping[str, Any]) -> list[Release]:
     """Return the Releases in the state."""
     found = [one for one in _resources(state) if one["type"] == helm_records.RELEASE_TYPE]
-    return [_release(_reveal(one["inputs"]), _reveal(one["outputs"])[0]) for one in found]
+    return [_release(_reveal(one["inputs"]), _reveal(one.get("outputs", {}))[0]) for one in found]
 
 
 def _release(inputs: tuple[Any, bool], outputs: Object) -> Release:
     given, secret = inputs
-    # What the chart says of itself, which the one that was asked for need not do to the letter.
-    version = outputs["status"]["version"]
+    # What the chart says of itself, which the one that was asked for need not do to the letter; nothing where the
+    # first install failed.
+    version = (outputs.get("status") or {}).get("version")
     return Release(given["name"], given["namespace"], version, given.get("values") or {}, secret)
 
 

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from components.foundation import helm_records
-from operations.troubleshoot.cluster import Cluster, Missing, Unreadable
+from operations.cluster import Cluster, Missing, Unreadable
 
 from .expected import Expected, Object, Release
 
@@ -76,22 +73,17 @@ class Server(Cluster):
             Refused: it would be refused.
             Unreadable: there is no answer.
         """
-        request = self._client.param_serialize(
+        status, text = self.answer(
             "PATCH",
             path,
-            query_params=[("dryRun", "All"), ("fieldManager", _MANAGER), ("force", "true")],
-            header_params={"Accept": "application/json", "Content-Type": "application/apply-patch+yaml"},
+            {"Accept": "application/json", "Content-Type": "application/apply-patch+yaml"},
+            {"dryRun": "All", "fieldManager": _MANAGER, "force": "true"},
             # As it is: the API server reads YAML, which has no surrogates for what JSON escapes by two.
-            body=json.dumps(manifest, ensure_ascii=False).encode(),
-            auth_settings=["BearerToken"],
+            json.dumps(manifest, ensure_ascii=False).encode(),
         )
-        try:
-            answer = self._client.call_api(*request, _request_timeout=self.timeout)
-            body: Any = json.loads(answer.read())  # type: ignore[no-untyped-call]
-        except (ApiException, HTTPError) as error:
-            raise self._unreachable(str(error)) from error
-        if answer.status == http.client.FORBIDDEN:
+        body: Any = json.loads(text)
+        if status == http.client.FORBIDDEN:
             raise Unreadable(body["message"], "have the right to patch it given to you: docs/ci.md")
-        if answer.status >= http.client.BAD_REQUEST:
+        if status >= http.client.BAD_REQUEST:
             raise Refused(body["message"])
         return dict(body)

@@ -10,8 +10,8 @@ import sys
 
 from components.foundation.web_interfaces import ALERTMANAGER
 from components.settings import SettingsError
+from operations.cluster import Cluster, Unreadable
 from operations.stack import read
-from operations.troubleshoot.cluster import Cluster, Unreadable
 from operations.troubleshoot.web_interfaces import login, ready_pods
 
 from .drill import Drill

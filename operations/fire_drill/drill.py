@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from operations.cluster import Unreadable
 from operations.progress import waiting
-from operations.troubleshoot.cluster import Unreadable
 
 from .replica import Count, Replica, counts, error, suppressed, told
 from .result import Result, State

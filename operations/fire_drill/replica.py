@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from components.foundation.names import MONITORING
 from components.foundation.web_interfaces import ALERTMANAGER
-from operations.troubleshoot.cluster import Cluster, Unreadable
+from operations.cluster import Cluster, Unreadable
 from operations.troubleshoot.finding import Object, scrub
 
 _COUNTER = re.compile(r"^alertmanager_(notifications?\w*)_total\{(.*)\} (\S+)$", re.MULTILINE)

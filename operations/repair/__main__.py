@@ -14,7 +14,9 @@ import os
 import sys
 from pathlib import Path
 
-from .engine import RepairError
+from operations.engine import EngineError
+
+from . import RepairError
 from .repair import repair
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -30,7 +32,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         done = repair(arguments.stack, dict(os.environ), _ROOT)
-    except RepairError as error:
+    except (EngineError, RepairError) as error:
         print(f"repair: {error}", file=sys.stderr)
         return 1
     if arguments.json:

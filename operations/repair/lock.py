@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from components.settings import PROJECT
+from operations.engine import EngineError, Pulumi
 from operations.liveness import is_alive
 
-from .engine import Pulumi, RepairError
+from . import RepairError
 
 
 def release(pulumi: Pulumi) -> Iterator[str]:
@@ -26,7 +27,7 @@ def release(pulumi: Pulumi) -> Iterator[str]:
         try:
             # Whoever writes the state takes the lock first: it is refused where somebody has it, and told who.
             pulumi.write(pulumi.state())
-        except RepairError as error:
+        except EngineError as error:
             raise RepairError(f"{error}\nNothing was done. Is it locked, and {sure}") from error
         return
     locks = _locks(pulumi, _folder(pulumi, url))

@@ -13,7 +13,7 @@ from components.foundation.helm_records import Record
 from components.foundation.names import RELEASES
 from components.foundation.ownership import OWNER, owner
 
-from .engine import Resource, have_updated, name
+from .resources import Resource, have_updated, name
 
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _INTERRUPTED = "interrupted, and ended by make repair"

@@ -16,9 +16,10 @@ from components.foundation import helm_records
 from components.settings import PROJECT
 from components.settings.foundation import ClusterSettings
 from components.settings.kubeconfig import problems
+from operations.engine import Pulumi
 
-from . import lock, releases
-from .engine import Pulumi, RepairError, Resource, have_updated, name
+from . import RepairError, lock, releases
+from .resources import Resource, have_updated, name
 
 # What the engine may have begun to do with a resource that is in its state.
 _OF_WHAT_IS_THERE = ("updating", "deleting")
@@ -38,6 +39,7 @@ def repair(
     Raises:
         RepairError: an update is or may be running, the kubeconfig leads to another cluster, or the stack or its
             cluster cannot be reached.
+        EngineError: Pulumi is not there, or fails.
     """
     pulumi = Pulumi(stack, environment, root)
     cluster = _cluster(pulumi)

@@ -9,11 +9,11 @@ import sys
 from datetime import UTC, datetime
 
 from components.settings import SettingsError
+from operations.cluster import Cluster, Unreadable, late
 from operations.stack import read
 
 from . import runner, table
 from .checks import checks
-from .cluster import Cluster, Unreadable, late
 from .finding import exit_status
 
 

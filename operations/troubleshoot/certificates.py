@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from components.metrics import gossip
+from operations.cluster import Object
 
-from .finding import Finding, Object, Severity, subject
+from .finding import Finding, Severity, subject
 
 ELASTIC_SUFFIX = "-http-certs-public"
 # Before its end: when to warn, and when it is critical. Elastic's operator renews a day before, and no sooner.

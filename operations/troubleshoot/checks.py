@@ -12,10 +12,10 @@ from components.foundation import helm_records
 from components.foundation.names import AGENTS, MONITORING
 from components.foundation.web_interfaces import ALERTMANAGER, PROMETHEUS, WebInterface
 from components.settings import Settings
+from operations.cluster import Cluster, Missing, Object, Unreadable
 
 from . import certificates, events, monitoring, network, operators, releases, volumes, workloads
-from .cluster import Cluster, Missing, Unreadable
-from .finding import Finding, Object, Severity, subject
+from .finding import Finding, Severity, subject
 from .runner import Check
 from .web_interfaces import login, ready_pods
 

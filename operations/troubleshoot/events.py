@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from .finding import Finding, Object, Severity, created, timestamp
+from operations.cluster import Object
+
+from .finding import Finding, Severity, created, timestamp
 
 _LATELY = timedelta(hours=1)
 _MOST = 10

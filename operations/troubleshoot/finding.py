@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-# A Kubernetes object, as the API server's JSON has it.
-Object = dict[str, Any]
+from operations.cluster import Object
 
 
 class Severity(StrEnum):

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .finding import Finding, Object, Severity, timestamp
+from operations.cluster import Object
+
+from .finding import Finding, Severity, timestamp
 
 RUNBOOKS = Path(__file__).parent.parent.parent / "docs" / "runbooks"
 # What is asked of Prometheus; the thresholds of its alerts are in rules/.

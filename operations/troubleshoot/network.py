@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from components.settings.foundation import ExposureSettings
+from operations.cluster import Object
 
-from .finding import Finding, Object, Severity, created, subject
+from .finding import Finding, Severity, created, subject
 from .workloads import GRACE
 
 _AWS_CLASS = "service.k8s.aws/nlb"

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from components.foundation.elastic_status import refusal
+from operations.cluster import Object
 
-from .finding import Finding, Object, Severity, subject, timestamp
+from .finding import Finding, Severity, subject, timestamp
 
 # By what kubectl calls them: what the API calls them, and their group.
 KINDS = {

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from components.foundation import helm_records
+from operations.cluster import Object
 
-from .finding import Finding, Object, Severity
+from .finding import Finding, Severity
 
 
 def releases(

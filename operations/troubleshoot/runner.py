@@ -7,7 +7,8 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .cluster import Unreadable, late
+from operations.cluster import Unreadable, late
+
 from .finding import Finding, Severity
 
 T = TypeVar("T")

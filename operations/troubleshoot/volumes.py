@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from .finding import Finding, Object, Severity, created, subject
+from operations.cluster import Object
+
+from .finding import Finding, Severity, created, subject
 from .workloads import GRACE
 
 

@@ -5,9 +5,8 @@ import base64
 from components.foundation.names import MONITORING, WEB_AUTH
 from components.foundation.web_interfaces import WebInterface
 from components.settings import Settings
+from operations.cluster import Cluster, Object, Unreadable
 
-from .cluster import Cluster, Unreadable
-from .finding import Object
 from .workloads import is_ready
 
 

@@ -6,7 +6,9 @@ from decimal import Decimal
 
 from kubernetes.utils.quantity import parse_quantity
 
-from .finding import Finding, Object, Severity, created, subject, timestamp
+from operations.cluster import Object
+
+from .finding import Finding, Severity, created, subject, timestamp
 
 GRACE = timedelta(minutes=2)
 _LATELY = timedelta(hours=1)

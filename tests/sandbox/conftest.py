@@ -18,6 +18,7 @@ import pytest
 from kubernetes import client, config
 
 from components.settings import secrets
+from operations.engine import Pulumi
 from operations.repair.repair import repair
 from sandbox import cluster, operators, processes, session, stand_ins
 from sandbox.build import ensure
@@ -84,6 +85,11 @@ class Project:
         steps = json.loads(done.stdout).get("steps", [])
         urns = [(step["op"], step["urn"].split("::")) for step in steps if step["op"] not in ("same", "read")]
         return [(op, urn[2].split("$")[-1], urn[3]) for op, urn in urns]
+
+    def state(self, stack: str) -> list[dict[str, Any]]:
+        """Return the resources in the state of `stack`."""
+        deployment = Pulumi(stack, self.environment(stack), self.folder).state()["deployment"]
+        return list(deployment.get("resources") or [])
 
     def repair(self, stack: str) -> list[str]:
         """Repair `stack` as `make up` does."""

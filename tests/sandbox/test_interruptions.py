@@ -8,13 +8,12 @@ import time
 import pytest
 from kubernetes import client
 
-from components.settings import read_file
-from operations.grow import grow
-from operations.repair.engine import RepairError
+from operations.repair import RepairError
 from sandbox import processes
 from sandbox.program_pins import PROVIDER
 from tests.sandbox.conftest import Api, Project
 from tests.sandbox.killing import STACK, begin, clean, crash, kill, under_way, wait_for
+from tests.sandbox.local.test_changes import verb
 from tests.sandbox.local.test_drift import drift
 
 __all__ = ["clean"]
@@ -109,11 +108,8 @@ def test_a_growth_that_was_killed_between_two_statefulsets_ends_with_the_next_up
     )
     api.apps.delete_namespaced_stateful_set("alertmanager", "monitoring", propagation_policy="Orphan")
     project.prepare(STACK, alertmanager={"storage": "2Gi"})
-    settings = read_file(project.folder / f"Pulumi.{STACK}.yaml")
-    assert grow(settings, STACK, api.connection) == [
-        "alertmanager.storage: there is no StatefulSet alertmanager; where make grow was interrupted, "
-        "pulumi up makes it around the pods, with volumes of 2Gi"
-    ]
+    said = verb(project, "grow")
+    assert "alertmanager.storage: there is no StatefulSet alertmanager; where make grow was interrupted, " in said
     assert project.repair(STACK) == []
     print(project.up(STACK))
     (template,) = api.get(f"{STATEFUL_SETS}/alertmanager")["spec"]["volumeClaimTemplates"]

@@ -130,5 +130,5 @@ def test_a_stack_that_is_not_there_is_an_error(project: Project) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("drift: the state of stack local cannot be read: ")
+    assert done.stderr.startswith("drift: `pulumi stack export --show-secrets --stack local` failed: ")
     assert "Traceback" not in done.stderr

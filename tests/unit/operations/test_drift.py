@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from operations.cluster import Missing
 from operations.drift import expected as made
 from operations.drift.compare import ABSENT, Difference, differences
 from operations.drift.expected import Expected, Release
 from operations.drift.server import Server
 from operations.drift.show import as_json, as_text
-from operations.troubleshoot.cluster import Missing
 
 RELEASE = Release("prometheus", "monitoring", "1.2.3", {"a": 1})
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
@@ -106,6 +106,15 @@ def test_the_objects_of_the_state_are_those_that_are_managed() -> None:
         Expected("Pulumi", inputs, "monitoring", secret=True),
     ]
     assert made.releases(every) == [RELEASE]
+
+
+@pytest.mark.parametrize("outputs", [{}, {"outputs": {}}, {"outputs": {"status": None}}, {"outputs": {"status": {}}}])
+def test_a_release_whose_first_install_failed_drifts_by_its_status_alone(outputs: dict[str, Any]) -> None:
+    given = {"name": "prometheus", "namespace": "monitoring", "values": {"a": 1}}
+    (release,) = made.releases(state({"type": "kubernetes:helm.sh/v3:Release", "inputs": given, **outputs}))
+    record = {"chart": {"metadata": {"version": "1.2.3"}}, "config": {"a": 1}, "info": {"status": "failed"}}
+    manifest = release.expected.manifest
+    assert found(manifest, manifest, release.live(record)) == {"info.status": ("deployed", "failed", "")}
 
 
 def test_the_objects_of_a_release_are_in_its_record() -> None:

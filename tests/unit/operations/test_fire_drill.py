@@ -11,11 +11,11 @@ import yaml
 
 from components.metrics import notifications
 from components.settings import Settings, read_file
+from operations.cluster import Unreadable
 from operations.fire_drill import __main__ as command
 from operations.fire_drill.drill import Drill
 from operations.fire_drill.replica import Count, Pod, counts, error, told
 from operations.fire_drill.routes import Route, routes, seconds
-from operations.troubleshoot.cluster import Unreadable
 from tests.offline import ROOT, STACKS
 
 COMMON = {"alertname": "FireDrill", "service": "fire-drill-1"}

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from kubernetes import config
 
 from components.settings import Settings
+from operations.cluster import Missing
 from operations.grow import GrowError, NotYetError, grow
 from tests.serving import serving
 from tests.unit.components.foundation.cluster_api import CONTEXT, lead_to
@@ -91,7 +91,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     class Answering(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = standing_in.objects.get(urlsplit(self.path).path)
-            self.answer(found or {"message": "not found"}, 200 if found else 404)
+            self.answer(found or {"code": 404, "message": "not found"})
 
         def do_PATCH(self) -> None:
             self.answer(standing_in.patch(self.path, self.body()))
@@ -105,8 +105,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         def body(self) -> Any:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
-        def answer(self, body: Any, status: int = 200) -> None:
-            self.send_response(status)
+        def answer(self, body: Any) -> None:
+            self.send_response(body.get("code", 200))
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
@@ -120,7 +120,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 def grown(stack: str = "prod") -> list[str]:
-    return grow(SETTINGS, stack, config.new_client_from_config(context=CONTEXT))  # type: ignore[no-untyped-call]
+    return grow(SETTINGS, stack)
 
 
 CLAIMS_FIRST = ["storage-alertmanager-0 20Gi", "storage-alertmanager-1 20Gi"]
@@ -168,7 +168,14 @@ def test_a_class_that_lets_none_grow_and_another_owner_change_nothing(cluster: C
     assert cluster.done == []
 
 
-def test_what_the_cluster_refuses_is_told_in_its_words(cluster: Cluster) -> None:
+def test_what_the_cluster_refuses_is_told_in_its_words(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "patch", lambda *_: {"code": 403, "message": "claims are not yours"})
+    with pytest.raises(GrowError, match=r"^the cluster refuses: claims are not yours$"):
+        grown()
+    assert cluster.done == []
+
+
+def test_a_namespace_that_is_not_there_is_told(cluster: Cluster) -> None:
     del cluster.objects[NAMESPACE]
-    with pytest.raises(GrowError, match="the cluster refuses: not found"):
+    with pytest.raises(Missing, match="the API server knows no such thing"):
         grown()

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from components.foundation import helm_records
-from operations.repair.engine import RepairError
+from operations.repair import RepairError
 from operations.repair.releases import Findings
 from operations.repair.repair import repair
 from tests.unit.components.foundation.cluster_api import CONTEXT, answering, lead_to

@@ -20,8 +20,8 @@ from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from components.settings import read_file
+from operations.cluster import Cluster, Missing, Unreadable
 from operations.troubleshoot.checks import checks
-from operations.troubleshoot.cluster import Cluster, Missing, Unreadable
 from operations.troubleshoot.finding import Finding, Severity, exit_status
 from operations.troubleshoot.runner import run
 from tests.offline import ROOT

@@ -1,4 +1,4 @@
-"""Pulumi's command line about one stack, and what its state says."""
+"""Pulumi's command line about one stack, and the stack's state."""
 
 import json
 import os
@@ -7,11 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-Resource = dict[str, Any]
 
-
-class RepairError(Exception):
-    """The stack cannot be repaired; the message says why, and what to do."""
+class EngineError(Exception):
+    """Pulumi is not there, or fails; the message says at what, and why."""
 
 
 class Pulumi:
@@ -34,7 +32,7 @@ class Pulumi:
         """Return what `pulumi` prints about no stack.
 
         Raises:
-            RepairError: there is no pulumi, or it fails.
+            EngineError: there is no pulumi, or it fails.
         """
         program = self.environment.get("PATH", os.defpath)
         try:
@@ -47,14 +45,14 @@ class Pulumi:
                 check=False,
             )
         except FileNotFoundError:
-            raise RepairError("there is no pulumi on the PATH: see the README") from None
+            raise EngineError("there is no pulumi on the PATH: see the README") from None
         if done.returncode != 0:
-            raise RepairError(f"`pulumi {' '.join(arguments)}` failed: {(done.stderr or done.stdout).strip()}")
+            raise EngineError(f"`pulumi {' '.join(arguments)}` failed: {(done.stderr or done.stdout).strip()}")
         return done.stdout
 
-    def state(self) -> dict[str, Any]:
-        """Return the stack's state; secrets in it stay encrypted."""
-        return dict(json.loads(self("stack", "export")))
+    def state(self, *, secrets: bool = False) -> dict[str, Any]:
+        """Return the stack's state; secrets in it stay encrypted, unless they are asked for."""
+        return dict(json.loads(self("stack", "export", *(["--show-secrets"] if secrets else []))))
 
     def write(self, state: dict[str, Any]) -> None:
         """Write the stack's state."""
@@ -62,19 +60,3 @@ class Pulumi:
             json.dump(state, file)
             file.flush()
             self("stack", "import", "--file", file.name)
-
-
-def name(resource: Resource) -> str:
-    """Return the name of a resource."""
-    return str(resource["urn"].split("::")[-1])
-
-
-def have_updated(resource: Resource, why: str) -> bool:
-    """Let the next `up` update a resource, changed or not; return whether it would not have.
-
-    The engine does so with each that did not become ready in the last update.
-    """
-    if resource.get("initErrors"):
-        return False
-    resource["initErrors"] = [why]
-    return True

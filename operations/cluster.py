@@ -1,4 +1,4 @@
-"""The cluster, read-only: each answer within a time limit, each failure in words with its remedy."""
+"""The API server of a cluster: each answer within a time limit, each failure in words with its remedy."""
 
 import http.client
 import json
@@ -13,7 +13,8 @@ from kubernetes.config import ConfigException
 from kubernetes.stream import portforward
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from .finding import Object
+# A Kubernetes object, as the API server's JSON has it.
+Object = dict[str, Any]
 
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -83,25 +84,43 @@ class Cluster:
         return self._read(path, "*/*", query).decode(errors="replace")
 
     def _read(self, path: str, accept: str, query: dict[str, str]) -> bytes:
+        status, body = self.answer("GET", path, {"Accept": accept}, query)
+        if status != http.client.OK:
+            raise _refused(status)
+        return body
+
+    def answer(
+        self, method: str, path: str, headers: dict[str, str], query: dict[str, str] | None = None, body: Any = None
+    ) -> tuple[int, bytes]:
+        """Return the status and the body of an answer, whatever they say.
+
+        Args:
+            method: of the request.
+            path: of the API.
+            headers: of the request.
+            query: of the request.
+            body: an object, sent as JSON, or what is sent as it is.
+
+        Raises:
+            Unreadable: there is no answer.
+        """
         request = self._client.param_serialize(
-            "GET",
+            method,
             path,
-            query_params=list(query.items()),
-            header_params={"Accept": accept},
+            query_params=list((query or {}).items()),
+            header_params=headers,
+            body=body,
             auth_settings=["BearerToken"],
         )
         try:
             answer = self._client.call_api(*request, _request_timeout=self.timeout)
-            body: bytes = answer.read()  # type: ignore[no-untyped-call]
+            return answer.status, answer.read()  # type: ignore[no-untyped-call]
         except NewConnectionError as error:
             raise self._unreachable(str(error)) from error
         except (ConnectTimeoutError, ReadTimeoutError) as error:
             raise late(self.timeout) from error
         except (ApiException, HTTPError) as error:
             raise self._unreachable(getattr(error, "reason", None) or str(error)) from error
-        if answer.status != http.client.OK:
-            raise _refused(answer.status)
-        return body
 
     def _unreachable(self, reason: str) -> Unreadable:
         host = self._client.configuration.host
