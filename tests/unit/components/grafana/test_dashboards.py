@@ -14,7 +14,9 @@ from components.elastic.connection import ElasticsearchConnection
 from components.grafana import grafana
 from components.metrics.rule_files import Rule, steps, threshold
 from tests.catalogue import grafana_types
+from tests.catalogue.catalogue import exported
 from tests.catalogue.queries import Dashboard
+from tests.unit.components.grafana import drawing
 
 UIDS = {
     "application-performance.json": "mangakai-application",
@@ -30,22 +32,16 @@ GUIDE = {
 UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and not name.startswith("__")}
 # The guide's own step at 1 % errors (S-056), of which no alert speaks.
 STEPS_OF_THE_GUIDE = {"Error Rate": {0.01: "yellow"}}
-# The series of panels that show how something went, as they are named in the legend, and what tells it at a glance.
-OUTCOMES: dict[str, dict[str, str | None]] = {
-    "Request Rate": {"GET 200": None, "POST 503": "red"},
-    "Manga Generated per Hour": {"success": "green", "failure": "red"},
-    "Notifications": {"email": None, "email failed": "red"},
-    "Grafana Requests": {"200": None, "500": "red"},
-    "Spans": {"saved": "green", "dropped": "yellow", "not saved": "red"},
-    "Trace Queries": {"ok": "green", "err": "red"},
-    "Elasticsearch: Health": {"logs: red": "red", "logs: yellow": "yellow", "logs: no answer": "purple"},
-}
-OUTCOME_LABELS = ("{{status}}", "{{status_code}}", "{{result}}")
+OWN = "monitoring|monitoring-agents"
 COLORS = {"warning": "yellow", "critical": "red"}
+
+# What an alert asks for only to know that there is something to do.
+NOT_DRAWN = {"JaegerNotSavingSpans": {"http_requests_total"}}
 
 TEXTS = grafana.dashboards()
 BOARDS: dict[str, Dashboard] = {file: json.loads(text) for file, text in TEXTS.items()}
 RULES: dict[str, list[Rule]] = {alert: list(by_severity.values()) for alert, by_severity in steps().items()}
+METRICS = {metric for _, metric in exported()}
 RUNBOOKS = {alert: rules[0]["annotations"]["runbook_url"] for alert, rules in RULES.items()}
 
 
@@ -72,39 +68,7 @@ def panel_problems(panel: dict[str, Any]) -> list[str]:
     for link in panel.get("links", []):
         if RUNBOOKS.get(link["title"].removeprefix("Runbook: ")) != link["url"]:
             problems.append(f"{link['url']} is not the runbook of {link['title']}")
-    return problems + step_problems(panel) + drawing_problems(panel)
-
-
-def drawing_problems(panel: dict[str, Any]) -> list[str]:
-    """Return what of a graph misleads at a glance: its axis, its thresholds, its colours."""
-    if panel["type"] != "timeseries":
-        return []
-    defaults = panel["fieldConfig"]["defaults"]
-    custom = defaults["custom"]
-    problems = []
-    if defaults.get("unit") == "percentunit" and "max" not in defaults:
-        # Where all values are 0 and the axis has no end, Grafana draws it up to 100, which is 10000 %.
-        highest = max((step["value"] or 0 for step in _steps(panel)), default=0)
-        if not highest < custom.get("axisSoftMax", 0) <= 1:
-            problems.append("an axis that ends nowhere, or below the steps")
-    if _steps(panel) and _steps(panel)[0]["color"] != "green" and custom["thresholdsStyle"]["mode"] != "dashed+area":
-        # A line has the colour of what begins there: where low is bad, the one of the warning would be green.
-        problems.append("lines without areas, where low is bad")
-    outcomes = OUTCOMES.get(panel["title"], {})
-    if not outcomes and any(label in target["legendFormat"] for label in OUTCOME_LABELS for target in panel["targets"]):
-        problems.append("colours that go by order, of series that say how something went")
-    drawn = {name: color_of(panel, name) for name in outcomes}
-    return problems + ([f"colours {drawn} instead of {outcomes}"] if drawn != outcomes else [])
-
-
-def color_of(panel: dict[str, Any], name: str) -> str | None:
-    """Return the colour that is fixed for a series, or None where it comes by order."""
-    for override in panel["fieldConfig"]["overrides"]:
-        kind, options = override["matcher"]["id"], override["matcher"]["options"]
-        if name == options if kind == "byName" else re.search(options.strip("/"), name):
-            (property_,) = override["properties"]
-            return str(property_["value"]["fixedColor"])
-    return None
+    return problems + step_problems(panel) + drawing.problems(panel)
 
 
 def step_problems(panel: dict[str, Any]) -> list[str]:
@@ -112,15 +76,15 @@ def step_problems(panel: dict[str, Any]) -> list[str]:
 
     Alerts without a threshold are true or false: their panels count, and change colour at 1.
     """
-    drawn = _steps(panel)
+    drawn = drawing.steps(panel)
     numbers = {step["value"]: step["color"] for step in drawn[1:]}
     wanted: dict[float, str] = {}
     rules = [rule for alert in alerts_of(panel) for rule in RULES.get(alert, [])]
     for rule in sorted(rules, key=lambda rule: rule["labels"]["severity"] == "critical"):
         if (number := threshold(rule)) is not None:
             wanted[number] = COLORS[rule["labels"]["severity"]]
-            if f"< {number:g}" in rule["expr"]:
-                # A step's colour begins at its value; what lies below the lowest has the base's.
+            if panel["type"] == "stat" and f"< {number:g}" in rule["expr"]:
+                # A step's colour begins at its value; what lies below the lowest has the base's. A line has its own.
                 numbers = dict(zip(sorted(numbers), (step["color"] for step in drawn), strict=False))
     if not numbers or (not wanted and set(numbers) == {1}):
         return []
@@ -196,12 +160,26 @@ def test_the_dashboard_of_an_alert_shows_it(alert: str) -> None:
             panels = [panel for panel in board["panels"] if alert in alerts_of(panel)]
             assert panels, f"no panel of {uid} links to the runbook of {alert}"
             number = threshold(rule)
-            drawn = [step["value"] for panel in panels for step in _steps(panel)]
+            drawn = [step["value"] for panel in panels for step in drawing.steps(panel)]
             assert number is None or number in drawn, f"{alert} compares with {number}, {uid} draws {drawn}"
 
 
-def _steps(panel: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(panel["fieldConfig"]["defaults"].get("thresholds", {"steps": []})["steps"])
+@pytest.mark.parametrize("alert", RULES)
+def test_the_panels_of_an_alert_ask_for_what_it_asks_for(alert: str) -> None:
+    """What it leaves out, such as disks that nobody writes, must not look like a fault; what it takes in is seen."""
+    for rule in RULES[alert]:
+        if uid := rule["annotations"].get("dashboard"):
+            (board,) = [board for board in BOARDS.values() if board["uid"] == uid]
+            drawn = " ".join(
+                target["expr"] for panel in board["panels"] if alert in alerts_of(panel) for target in panel["targets"]
+            )
+            missed = _metrics(rule["expr"]) - _metrics(drawn) - NOT_DRAWN.get(alert, set())
+            assert not missed, f"{uid} shows {alert} without {missed}"
+            assert OWN not in rule["expr"] or OWN in drawn, f"{uid} shows {alert} without the stack's own namespaces"
+
+
+def _metrics(query: str) -> set[str]:
+    return {name for name in re.findall(r"\w+", re.sub(r'"[^"]*"', "", query)) if name in METRICS}
 
 
 def _panel(board: Dashboard, title: str) -> dict[str, Any]:
@@ -239,14 +217,29 @@ def _defaults(board: Dashboard, title: str) -> dict[str, Any]:
         (lambda b: _defaults(b, "CPU of the Limit")["custom"].pop("axisSoftMax"), "CPU of the Limit: an axis"),
         (lambda b: _defaults(b, "Redis Memory")["custom"].update(axisSoftMax=0.9), "Redis Memory: an axis"),
         (
-            lambda b: _defaults(b, "Volumes Free")["custom"]["thresholdsStyle"].update(mode="dashed"),
-            "lines without areas",
+            lambda b: _defaults(b, "CPU Usage").update(thresholds=_defaults(b, "Redis Memory")["thresholds"]),
+            "CPU Usage: an axis",
+        ),
+        (
+            lambda b: _defaults(b, "Volumes Free")["custom"]["thresholdsStyle"].update(mode="dashed+area"),
+            "thresholds that are no lines",
         ),
         (lambda b: _panel(b, "CPU Usage")["targets"][0].update(legendFormat="{{status}}"), "colours that go by order"),
         (lambda b: _panel(b, "CPU Usage").update(title="Trace Queries"), "Trace Queries: colours {'ok': None"),
-        (lambda b: _steps(_panel(b, "Redis Memory"))[1].update(value=0.8), "Redis Memory: steps at"),
-        (lambda b: _steps(_panel(b, "PostgreSQL Connections"))[2].update(color="yellow"), "Connections: steps at"),
-        (lambda b: _steps(_panel(b, "Volumes Free"))[1].update(color="orange"), "Volumes Free: steps at"),
+        (lambda b: _defaults(b, "OOM Kills")["color"].update(mode="palette-classic"), "container}} fails in a colour"),
+        (lambda b: _defaults(b, "Container Restarts").pop("noValue"), "Container Restarts: says nothing"),
+        (lambda b: _panel(b, "Redis")["targets"][0].update(expr="min(redis_up)"), "Redis: no word of its own"),
+        (lambda b: _defaults(b, "Redis")["mappings"][0]["options"]["-1"].update(color="red"), "Redis: unwatched"),
+        (
+            lambda b: _defaults(b, "Pods Not Ready")["thresholds"].update(steps=drawing.steps(_panel(b, "Redis"))[1:]),
+            "a colour that judges",
+        ),
+        (lambda b: drawing.steps(_panel(b, "Redis Memory"))[1].update(value=0.8), "Redis Memory: steps at"),
+        (
+            lambda b: drawing.steps(_panel(b, "PostgreSQL Connections"))[2].update(color="yellow"),
+            "Connections: steps at",
+        ),
+        (lambda b: drawing.steps(_panel(b, "Volumes Free"))[1].update(color="yellow"), "Volumes Free: steps at"),
     ],
 )
 def test_damage_is_noticed(damage: Callable[[Dashboard], Any], problem: str) -> None:
