@@ -14,6 +14,7 @@ from components.foundation.names import MONITORING
 from components.grafana.area import deploy as deploy_grafana
 from components.logs.area import deploy as deploy_logs
 from components.metrics.area import deploy as deploy_metrics
+from components.network.area import deploy as deploy_network
 from components.settings import read_stack
 from components.traces.area import deploy as deploy_traces
 
@@ -23,6 +24,7 @@ base = deploy_foundation(settings, secrets)  # the charts and the cluster checke
 base = deploy_aws(base)  # key, volumes, bucket, roles, domain: where the stack has an account
 base = deploy_backup_agent(base)  # its program, and where it saves to: where there is a bucket
 base = deploy_secrets(base)
+base = deploy_network(base)  # which connections pods may have: those of the picture in the README, and no others
 urls = deploy_endpoints(base)  # a load balancer for each web interface
 
 metrics = deploy_metrics(base, urls)  # alert rules, scrape jobs, Alertmanager, Prometheus

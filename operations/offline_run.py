@@ -189,6 +189,8 @@ def run(root: Path, stack: str, values: dict[str, str], charts: Path) -> Run:
         patch("components.foundation.cluster_check.of_others", return_value=[]),
         patch("components.foundation.cluster_check.of_another_kind", return_value=[]),
         patch("components.foundation.cluster_check.impossible", return_value=[]),
+        patch("components.foundation.cluster_check.cut_off", return_value=[]),
+        patch("components.foundation.cluster_check.tell_enforcer"),
         patch("components.foundation.cluster_check.refusals", return_value=[]),
         patch("kubernetes.config.new_client_from_config"),
         patch("pulumi.export", exports.__setitem__),

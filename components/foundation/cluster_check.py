@@ -11,6 +11,7 @@ from ..settings import PROJECT, Settings
 from .cluster_reader import NotAllowedError, read
 from .elastic_status import refusals
 from .load_balancer_check import of_another_kind
+from .network_check import cut_off, tell_enforcer
 from .ownership import of_others
 from .volume_check import impossible
 
@@ -33,7 +34,9 @@ def connect(settings: Settings) -> kubernetes.Provider:
             *missing(settings, client),
             *of_another_kind(settings, client),
             *impossible(settings, client),
+            *cut_off(settings, client),
         ]
+        tell_enforcer(settings, client)
         for line in refusals(client):
             pulumi.log.warn(line)
     except (ConfigException, HTTPError) as error:

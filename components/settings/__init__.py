@@ -20,6 +20,7 @@ from .foundation import ChartsSettings, ClusterSettings, ExposureSettings, Stora
 from .grafana import GrafanaSettings
 from .logs import LogsSettings
 from .metrics import AlertmanagerSettings, PrometheusSettings
+from .network import NetworkSettings
 from .secrets import Secrets
 from .traces import TracesSettings
 from .types import Model
@@ -33,6 +34,7 @@ class Settings(Model):
     cluster: ClusterSettings
     storage: StorageSettings = StorageSettings()
     exposure: ExposureSettings = ExposureSettings()
+    network: NetworkSettings = NetworkSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
     alerts: AlertsSettings = AlertsSettings()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from development.workload_rules import broken
+from tests.parts import whose
 from tests.sandbox.conftest import Api
 
 NAMESPACES = ("monitoring", "monitoring-agents", "mangakai-prod")
@@ -37,8 +38,19 @@ def _items(api: Api, path: str, kind: str) -> Iterator[dict[str, Any]]:
 
 
 def check(api: Api) -> None:
-    """Fail where an object breaks a rule that no exception excuses."""
+    """Fail where an object breaks a rule that no exception excuses, or has not the NetworkPolicy of one part."""
     found = list(objects(api))
     kinds = {each["kind"] for each in found}
     assert kinds >= {"StatefulSet", "Deployment", "DaemonSet", "Job", "CronJob", "Role", "ClusterRole"}, kinds
     assert broken(found, whole=False) == []
+    wrong = {name: parts for name, metadata in _pods(found) if len(parts := whose(metadata)) != 1}
+    assert wrong == {}
+
+
+def _pods(found: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the metadata of the stack's pods, by what makes them, but for those in the network of their node."""
+    for each in found:
+        spec = each.get("spec", {}).get("jobTemplate", each).get("spec", {})
+        template, namespace = spec.get("template"), each["metadata"].get("namespace")
+        if template and namespace in NAMESPACES[:2] and not template["spec"].get("hostNetwork"):
+            yield f"{each['kind']} {each['metadata']['name']}", {**template["metadata"], "namespace": namespace}

@@ -1,19 +1,28 @@
-"""NetworkPolicies and source ranges are enforced on the live cluster."""
+"""Who reaches whom in the stack `local` on the live cluster, which enforces NetworkPolicies and source ranges."""
 
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
+import pytest
 import urllib3
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
 from sandbox.live.layout import NODE_NETWORK
+from tests.live import connections
 from tests.live.application import NAMESPACE
 from tests.live.asking import execute, until
 from tests.sandbox.conftest import Api, Project
 
+TABLE = Path(__file__).with_name("connections.yaml")
 DENIED: Any = {"metadata": {"name": "no-way-out"}, "spec": {"podSelector": {}, "policyTypes": ["Egress"]}}
+
+
+@pytest.mark.usefixtures("application")
+def test_each_part_reaches_whom_the_table_names_and_nobody_else(project: Project, api: Api) -> None:
+    connections.check(project, api, TABLE)
 
 
 def test_a_pod_that_a_policy_shuts_in_reaches_nothing(project: Project, api: Api, application: str) -> None:

@@ -1,10 +1,11 @@
 """The stack `prod` as it comes up: two Prometheus, three Alertmanagers, three nodes of Elasticsearch, passwords."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.live import checks
+from tests.live import checks, connections
 from tests.live.asking import ask, bring_up, until
 from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, KIBANA, PROMETHEUS
 from tests.live.elastic import as_kibana, elastic
@@ -66,6 +67,11 @@ def test_a_critical_alert_reaches_people_by_mail_and_slack_with_the_passwords_th
 
 def test_the_heartbeat_is_sent(api: Api) -> None:
     until(lambda: [one for one in messages(api) if one.get("webhook") == CANARIES["heartbeatUrl"]], 120, "a heartbeat")
+
+
+@pytest.mark.usefixtures("application")
+def test_each_part_reaches_whom_the_table_names_and_nobody_else(project: Project, api: Api) -> None:
+    connections.check(project, api, Path(__file__).with_name("connections.yaml"))
 
 
 @pytest.mark.usefixtures("application")

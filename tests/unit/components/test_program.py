@@ -290,7 +290,7 @@ def test_the_program_is_small() -> None:
     lines = {path: [line for line in path.read_text().splitlines() if line.strip()] for path in files}
     assert len(lines[root / "__main__.py"]) <= 40
     assert max(map(len, lines.values())) <= 300
-    assert sum(map(len, lines.values())) < 6000
+    assert sum(map(len, lines.values())) < 6400
 
 
 def test_the_front_door_is_a_table_of_contents() -> None:

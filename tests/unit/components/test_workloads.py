@@ -138,7 +138,7 @@ def test_jaegers_pods_are_told_by_their_configuration_and_waited_for(stack: Run)
 
 def test_jaeger_comes_when_its_storage_answers_by_the_login_that_it_will_use(stack: Run) -> None:
     (resource,) = (one for one in stack.resources if one.inputs.get("kind") == "Jaeger")
-    (job,) = (one for one in stack.resources if one.name == "mangakai-traces-awaited")
+    (job,) = (one for one in stack.of_type(JOB) if one.name == "mangakai-traces-awaited")
     (elasticsearch,) = (one for one in stack.of_type(RELEASE) if one.name == "mangakai-traces")
     assert elasticsearch.urn in before(job, stack)
     assert job.urn in before(resource, stack)

@@ -147,6 +147,12 @@ def test_a_key_without_a_project_is_of_this_one() -> None:
             {"exposure": {"sourceRanges": ["10.0.0.0/99"]}},
             "exposure.sourceRanges.0: found '10.0.0.0/99'; an IP",
         ),
+        ({"network": {"nodes": []}}, "network.nodes: found []; list should have at least 1 item"),
+        ({"network": {"outside": ["10.0.0.1/8"]}}, "network.outside.0: found '10.0.0.1/8'; an IP network"),
+        (
+            {"network": {"policies": False, "application": True}},
+            "network: application makes a policy, and policies is false",
+        ),
         *(
             ({"logs": {"filebeat": {"paths": [path]}}}, f"logs.filebeat.paths.0: found '{path}'; a path below a folder")
             for path in ["/app.log", "/*/app.log", "/*.log", "/v?r/log/app.log", "var/log/app.log", "/"]

@@ -1,0 +1,1 @@
+"""The connections between the parts, and NetworkPolicies that allow no others."""
