@@ -6,6 +6,7 @@ import pulumi
 
 from ..elastic.connection import ElasticsearchConnection
 from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_ELASTIC
 from ..foundation.web_interfaces import KIBANA
 from ..settings.logs import KibanaSettings
 
@@ -51,7 +52,11 @@ class Kibana(pulumi.ComponentResource):
                 "elasticsearchRef": {"name": args.elasticsearch.cluster},
                 "config": {"server.publicBaseUrl": args.url, "telemetry.enabled": False},
                 "podTemplate": {
-                    "spec": {"containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}]}
+                    "spec": {
+                        # The operator restricts the containers; that none is root it leaves to the pod.
+                        "securityContext": AS_ELASTIC,
+                        "containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}],
+                    }
                 },
             },
             pulumi.ResourceOptions(parent=self),

@@ -14,6 +14,7 @@ from ..foundation.certificate import derived
 from ..foundation.metadata import metadata
 from ..foundation.names import WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_ELASTIC, RESTRICTED, UNPRIVILEGED
 from ..settings.logs import LogstashSettings
 from ..settings.types import to_bytes
 
@@ -109,9 +110,15 @@ class Logstash(pulumi.ComponentResource):
                 "podTemplate": {
                     "metadata": {"annotations": args.credentials},
                     "spec": {
+                        "securityContext": AS_ELASTIC,
+                        # The operator's own, by its name, to which it gives no security context that says anything.
+                        "initContainers": [{"name": "logstash-internal-init-config", "securityContext": RESTRICTED}],
                         "containers": [
                             {
                                 "name": "logstash",
+                                # Nobody has said that Logstash runs on a root that is read-only:
+                                # https://github.com/elastic/logstash/issues/10905
+                                "securityContext": UNPRIVILEGED,
                                 "resources": args.settings.resources.manifest(),
                                 "env": _environment(args),
                                 "volumeMounts": [

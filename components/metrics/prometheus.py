@@ -20,7 +20,7 @@ from ..foundation.names import (
     WEB_USER,
 )
 from ..foundation.placement import Placement
-from ..foundation.pod_security import RESTRICTED
+from ..foundation.pod_security import RESTRICTED, SECCOMP
 from ..foundation.web_interfaces import PROMETHEUS
 from ..settings.foundation import ClusterSettings, ExposureSettings
 from ..settings.metrics import PrometheusSettings, RemoteWriteSettings
@@ -183,7 +183,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "podAntiAffinity": "soft",
         "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server", **args.credentials},
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": SECCOMP,
         "containerSecurityContext": RESTRICTED,
     }
     web = [{"name": "web", "mountPath": _WEB, "readOnly": True}] if args.exposure.authentication else []
@@ -232,6 +232,8 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
             "fullnameOverride": "node-exporter",
             "namespaceOverride": args.agents.namespace,
             "resources": _resources("20m", "32Mi", "128Mi"),
+            "securityContext": SECCOMP,
+            "containerSecurityContext": RESTRICTED,
         },
     }
 

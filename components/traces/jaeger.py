@@ -177,7 +177,7 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
         # It keeps what it watches of the namespace, Secrets and Deployments among it, in memory.
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": NON_ROOT,
-        "containerSecurityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "containerSecurityContext": RESTRICTED,
     }
 
 

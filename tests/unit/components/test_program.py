@@ -218,11 +218,18 @@ def test_data_is_kept_in_production_only(runs: dict[str, Run]) -> None:
 
 @pytest.mark.requirement("S-118")
 def test_namespaces_enforce_pod_security(stack: Run) -> None:
-    enforced = {
-        resource.name: resource.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    levels = {
+        resource.name: {
+            label.partition("/")[2]: level
+            for label, level in resource.inputs["metadata"]["labels"].items()
+            if label.startswith("pod-security.kubernetes.io/")
+        }
         for resource in stack.of_type("kubernetes:core/v1:Namespace")
     }
-    assert enforced == {"monitoring": "baseline", "monitoring-agents": "privileged"}
+    assert levels == {
+        "monitoring": {"enforce": "baseline", "warn": "restricted", "audit": "restricted"},
+        "monitoring-agents": {"enforce": "privileged"},
+    }
 
 
 def test_aws_is_encrypted_tagged_and_closed(runs: dict[str, Run]) -> None:

@@ -117,13 +117,40 @@ def plain(value: Any) -> str:
     return str(value["value"] if isinstance(value, dict) else value)
 
 
-def test_elastics_operator_keeps_its_own_security_context(stack: Run) -> None:
+def test_elastics_volumes_have_a_group(stack: Run) -> None:
     """ECK sets fsGroup, without which a new volume cannot be written, only where a pod template says nothing."""
     for release in ("mangakai-logs", "mangakai-traces"):
         (node_set,) = values(stack, release)["nodeSets"]
         assert "securityContext" not in node_set["podTemplate"]["spec"]
     for release in ("logstash", "kibana"):
-        assert "securityContext" not in values(stack, release)["podTemplate"]["spec"]
+        given = values(stack, release)["podTemplate"]["spec"]["securityContext"]
+        assert (given["fsGroup"], given["seccompProfile"]) == (1000, {"type": "RuntimeDefault"})
+
+
+def test_grafana_needs_no_way_out_and_no_root_to_write_to(stack: Run) -> None:
+    """The installer of plugins takes its datasources away where grafana.com is not reached, or the root read-only."""
+    given = values(stack, "grafana")
+    ini = given["grafana.ini"]
+    assert ini["plugins"] == {"preinstall_disabled": True, "public_key_retrieval_disabled": True}
+    assert set(ini["analytics"].values()) == {False}
+    assert ini["log"] == {"mode": "console"}
+    assert given["containerSecurityContext"]["readOnlyRootFilesystem"]
+    assert [mount["mountPath"] for mount in given["extraEmptyDirMounts"]] == ["/tmp"]  # noqa: S108
+    volumes = {volume["name"] for volume in given["extraContainerVolumes"] if "emptyDir" in volume}
+    for kind in ("dashboards", "datasources"):
+        mounts = {mount["mountPath"]: mount["name"] for mount in given["sidecar"][kind]["extraMounts"]}
+        assert mounts["/tmp"] in volumes  # noqa: S108
+
+
+def test_filebeat_is_root_who_may_read_and_nothing_else(stack: Run) -> None:
+    (container,) = values(stack, "filebeat")["daemonSet"]["podTemplate"]["spec"]["containers"]
+    assert container["securityContext"] == {
+        "runAsUser": 0,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def test_jaegers_pods_are_told_by_their_configuration_and_waited_for(stack: Run) -> None:
