@@ -89,6 +89,7 @@ class Elasticsearch(pulumi.ComponentResource):
 
     def _values(self, args: ElasticsearchArgs) -> dict[str, Any]:
         settings = args.settings
+        resources = settings.resources.manifest(holds_memory=True)
         claim = {
             "metadata": {"name": "elasticsearch-data"},
             "spec": {
@@ -103,9 +104,7 @@ class Elasticsearch(pulumi.ComponentResource):
             # Without mmap no node needs another vm.max_map_count.
             "config": {"node.store.allow_mmap": False},
             # No securityContext: one of ours would take away the operator's, whose fsGroup makes the volume writable.
-            "podTemplate": {
-                "spec": {"containers": [{"name": "elasticsearch", "resources": settings.resources.manifest()}]}
-            },
+            "podTemplate": {"spec": {"containers": [{"name": "elasticsearch", "resources": resources}]}},
             "volumeClaimTemplates": [claim],
         }
         if args.backup:

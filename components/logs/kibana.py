@@ -7,6 +7,7 @@ import pulumi
 from ..elastic.connection import ElasticsearchConnection
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_ELASTIC
+from ..foundation.scheduling import apart, disruption_budget
 from ..foundation.web_interfaces import KIBANA
 from ..settings.logs import KibanaSettings
 
@@ -55,10 +56,14 @@ class Kibana(pulumi.ComponentResource):
                     "spec": {
                         # The operator restricts the containers; that none is root it leaves to the pod.
                         "securityContext": AS_ELASTIC,
+                        "affinity": apart(KIBANA.selector),
                         "containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}],
                     }
                 },
             },
             pulumi.ResourceOptions(parent=self),
         )
+        if args.settings.replicas > 1:
+            own = pulumi.ResourceOptions(parent=self)
+            disruption_budget("kibana", "kibana", args.placement.namespace, KIBANA.selector, own)
         self.register_outputs({})

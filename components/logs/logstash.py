@@ -15,6 +15,7 @@ from ..foundation.metadata import metadata
 from ..foundation.names import WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_ELASTIC, RESTRICTED, UNPRIVILEGED
+from ..foundation.scheduling import apart, disruption_budget
 from ..settings.logs import LogstashSettings
 from ..settings.types import to_bytes
 
@@ -22,6 +23,7 @@ BEATS_PORT = 5044
 PIPELINES_SECRET = "logstash-pipelines"  # ECK reads pipelines from Secrets only
 _CERTIFICATE, _CERTIFICATES = "logstash-certificate", "/usr/share/logstash/config/certificates"
 
+_PODS = {"common.k8s.elastic.co/type": "logstash", "logstash.k8s.elastic.co/name": "logstash"}
 _PIPELINES = Path(__file__).parent / "pipelines"
 _MIB = 2**20
 
@@ -111,6 +113,7 @@ class Logstash(pulumi.ComponentResource):
                     "metadata": {"annotations": args.credentials},
                     "spec": {
                         "securityContext": AS_ELASTIC,
+                        "affinity": apart(_PODS),
                         # The operator's own, by its name, to which it gives no security context that says anything.
                         "initContainers": [{"name": "logstash-internal-init-config", "securityContext": RESTRICTED}],
                         "containers": [
@@ -132,6 +135,9 @@ class Logstash(pulumi.ComponentResource):
             },
             pulumi.ResourceOptions(parent=self, depends_on=[pipelines, certificate]),
         )
+        if args.settings.replicas > 1:
+            own = pulumi.ResourceOptions(parent=self)
+            disruption_budget("logstash", "logstash", args.placement.namespace, _PODS, own)
         self.beats_address = beats(args.placement.namespace)
         self.register_outputs({"beats": self.beats_address})
 

@@ -21,6 +21,7 @@ from ..foundation.names import (
 )
 from ..foundation.placement import Placement
 from ..foundation.pod_security import RESTRICTED, SECCOMP
+from ..foundation.scheduling import ONE_AT_A_TIME, apart
 from ..foundation.web_interfaces import PROMETHEUS
 from ..settings.foundation import ClusterSettings, ExposureSettings
 from ..settings.metrics import PrometheusSettings, RemoteWriteSettings
@@ -171,7 +172,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "retentionSize": settings.retention_size,
         "persistentVolume": {"size": settings.storage, "storageClass": args.placement.storage_class},
         "baseURL": args.url,
-        "resources": settings.resources.manifest(),
+        "resources": settings.resources.manifest(holds_memory=True),
         "extraArgs": {"enable-feature": "exemplar-storage"},  # the trace behind a point of a graph
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "extraVolumes": [
@@ -181,7 +182,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         ],
         "extraVolumeMounts": [*_MOUNTS, account_token.MOUNT],
         "automountServiceAccountToken": False,
-        "podAntiAffinity": "soft",
+        "affinity": apart(PROMETHEUS.selector),
         "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server", **args.credentials},
         "securityContext": SECCOMP,
         "containerSecurityContext": RESTRICTED,
@@ -190,7 +191,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
     sidecars: dict[str, dict[str, Any] | str] = {}
     mounts: list[dict[str, Any]] = []
     if settings.replicas > 1:
-        server["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": 1}
+        server["podDisruptionBudget"] = {"enabled": True, **ONE_AT_A_TIME}
     if web:
         server["extraArgs"]["web.config.file"] = f"{_WEB}/web-config.yml"
         mounts.append({"secretName": WEB_AUTH, **web[0]})

@@ -20,6 +20,7 @@ from ..foundation.names import JAEGER_OPERATOR_RIGHTS, MONITORING
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
 from ..foundation.rollout_status import ANNOTATION, RolloutStatus, RolloutStatusArgs
+from ..foundation.scheduling import apart, disruption_budget
 from ..foundation.web_interfaces import JAEGER
 from ..settings.traces import TracesSettings
 
@@ -133,6 +134,11 @@ class Jaeger(pulumi.ComponentResource):
             timeout_seconds=args.placement.charts.timeout_seconds,
         )
         RolloutStatus(NAME, rollout, pulumi.ResourceOptions(parent=self, depends_on=[custom_resource]))
+        replicas = {"collector": args.settings.collector.replicas, "query": args.settings.query.replicas}
+        for part, count in replicas.items():
+            if count > 1:
+                own = pulumi.ResourceOptions(parent=self)
+                disruption_budget(f"{NAME}-{part}", "jaeger", args.placement.namespace, _pods(part), own)
         self.query = f"http://{NAME}-query.{args.placement.namespace}.svc:{PORT}"
         self.otlp = f"http://{NAME}-collector.{args.placement.namespace}.svc:4318"
         self.register_outputs({"query": self.query, "otlp": self.otlp})
@@ -161,6 +167,11 @@ class Jaeger(pulumi.ComponentResource):
             # A new pair in each run; the first one stays.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["stringData", "data"]),
         )
+
+
+def _pods(part: str) -> dict[str, str]:
+    """Return the labels that the operator gives the pods of a part."""
+    return {"app.kubernetes.io/name": f"{NAME}-{part}", "app.kubernetes.io/component": part}
 
 
 def _operator_values(cert_manager: bool) -> dict[str, Any]:
@@ -221,6 +232,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             "replicas": settings.collector.replicas,
             # Else each change stops all replicas at once.
             "strategy": {"type": "RollingUpdate"},
+            "affinity": apart(_pods("collector")),
             "image": f"jaegertracing/jaeger-collector:{_VERSION}",
             "serviceAccount": _ACCOUNT,
             "resources": settings.collector.resources.manifest(),
@@ -228,6 +240,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
         "query": {
             "replicas": settings.query.replicas,
             "strategy": {"type": "RollingUpdate"},
+            "affinity": apart(_pods("query")),
             "image": f"jaegertracing/jaeger-query:{_VERSION}",
             "serviceAccount": _ACCOUNT,
             # Else the operator looks for an agent, which Jaeger no longer has.

@@ -43,6 +43,7 @@ def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str,
     jaeger.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     workloads.check(api)
     pod_security.check(api)
+    workloads.check_drains(api)
     backups.check(api, read_file(project.folder / "Pulumi.staging.yaml"), project.sandbox.kubeconfig, tmp_path)
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
     (port,) = api.get("/api/v1/namespaces/monitoring/services/grafana-external")["spec"]["ports"]
@@ -74,6 +75,7 @@ def test_production_comes_up_at_the_guides_size(project: Project, api: Api, tmp_
     jaeger.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
     workloads.check(api)
     pod_security.check(api)
+    workloads.check_drains(api)
     backups.check(api, read_file(project.folder / "Pulumi.prod.yaml"), project.sandbox.kubeconfig, tmp_path)
     apps = "/apis/apps/v1/namespaces/monitoring"
     assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2
@@ -82,7 +84,7 @@ def test_production_comes_up_at_the_guides_size(project: Project, api: Api, tmp_
     assert traces["spec"]["replicas"] == 3
     (container,) = (c for c in traces["spec"]["template"]["spec"]["containers"] if c["name"] == "elasticsearch")
     assert container["resources"] == {
-        "requests": {"cpu": "1", "memory": "2Gi"},
+        "requests": {"cpu": "1", "memory": "4Gi"},
         "limits": {"cpu": "2", "memory": "4Gi"},
     }
     (claim,) = traces["spec"]["volumeClaimTemplates"]

@@ -42,3 +42,40 @@ def check(api: Api) -> None:
     kinds = {each["kind"] for each in found}
     assert kinds >= {"StatefulSet", "Deployment", "DaemonSet", "Job", "CronJob", "Role", "ClusterRole"}, kinds
     assert broken(found, whole=False) == []
+
+
+def check_drains(api: Api) -> None:
+    """Fail where replicas may all be away at once, or one alone keeps its node from being drained."""
+    namespace = f"namespaces/{NAMESPACES[0]}"
+    budgets = api.get(f"/apis/policy/v1/{namespace}/poddisruptionbudgets")["items"]
+    replicated = 0
+    for plural in ("deployments", "statefulsets"):
+        for workload in api.get(f"/apis/apps/v1/{namespace}/{plural}")["items"]:
+            name, replicas = workload["metadata"]["name"], workload["spec"]["replicas"]
+            template = workload["spec"]["template"]
+            of_it = [one["spec"] for one in budgets if _selects(one, template["metadata"]["labels"])]
+            if name.endswith("-es-default"):
+                # Elastic's operator looks after these: as many as the health of the cluster allows.
+                assert len(of_it) == 1, name
+            elif replicas == 1:
+                assert of_it == [], name
+            else:
+                replicated += 1
+                (budget,) = of_it
+                assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow"), name
+                terms = template["spec"]["affinity"]["podAntiAffinity"][
+                    "preferredDuringSchedulingIgnoredDuringExecution"
+                ]
+                apart = {term["podAffinityTerm"]["topologyKey"] for term in terms}
+                assert apart == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}, name
+                assert all(_has(term["podAffinityTerm"], template["metadata"]["labels"]) for term in terms), name
+    print(f"\n{replicated} workloads of several replicas, {len(budgets)} budgets")
+
+
+def _selects(budget: dict[str, Any], labels: dict[str, str]) -> bool:
+    return _has({"labelSelector": budget["spec"]["selector"]}, labels)
+
+
+def _has(term: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Return whether labels are those that are selected."""
+    return labels.items() >= term["labelSelector"]["matchLabels"].items()

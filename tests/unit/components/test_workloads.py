@@ -142,6 +142,33 @@ def test_grafana_needs_no_way_out_and_no_root_to_write_to(stack: Run) -> None:
         assert mounts["/tmp"] in volumes  # noqa: S108
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("prod", {"kibana", "logstash", "mangakai-jaeger-collector", "mangakai-jaeger-query"}),
+        ("staging", set()),  # one replica each, whose budget no drain could keep
+    ],
+)
+def test_replicas_have_a_budget_that_lets_one_go(runs: dict[str, Run], name: str, expected: set[str]) -> None:
+    budgets = runs[name].of_type("kubernetes:policy/v1:PodDisruptionBudget")
+    assert {one.name for one in budgets} == expected
+    for one in budgets:
+        assert one.inputs["spec"]["maxUnavailable"] == 1
+        assert one.inputs["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    given = [values(runs[name], "prometheus")["server"], values(runs[name], "alertmanager")]
+    assert [one.get("podDisruptionBudget", {}).get("maxUnavailable") for one in given] == (
+        [1, 1] if expected else [None, None]
+    )
+
+
+def test_what_holds_its_memory_requests_all_of_it(stack: Run) -> None:
+    """Else a node that is short of memory ends it first: what it uses beyond its requests counts."""
+    node_sets = [values(stack, name)["nodeSets"][0] for name in ("mangakai-logs", "mangakai-traces")]
+    given = [one["podTemplate"]["spec"]["containers"][0]["resources"] for one in node_sets]
+    for resources in (*given, values(stack, "prometheus")["server"]["resources"]):
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
+
+
 def test_filebeat_is_root_who_may_read_and_nothing_else(stack: Run) -> None:
     (container,) = values(stack, "filebeat")["daemonSet"]["podTemplate"]["spec"]["containers"]
     assert container["securityContext"] == {
