@@ -52,6 +52,7 @@ class ElasticOperator(pulumi.ComponentResource):
             args.placement.namespace,
             {
                 "installCRDs": False,
+                **args.placement.priority,
                 "managedNamespaces": [args.placement.namespace, args.agents.namespace],
                 "createClusterScopedResources": args.webhook,
                 "webhook": {"enabled": args.webhook},

@@ -104,7 +104,12 @@ class Elasticsearch(pulumi.ComponentResource):
             # Without mmap no node needs another vm.max_map_count.
             "config": {"node.store.allow_mmap": False},
             # No securityContext: one of ours would take away the operator's, whose fsGroup makes the volume writable.
-            "podTemplate": {"spec": {"containers": [{"name": "elasticsearch", "resources": resources}]}},
+            "podTemplate": {
+                "spec": {
+                    **args.placement.priority,
+                    "containers": [{"name": "elasticsearch", "resources": resources}],
+                }
+            },
             "volumeClaimTemplates": [claim],
         }
         if args.backup:

@@ -220,6 +220,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
     sidecar = {"enabled": True, "resource": "configmap", "extraMounts": [account_token.MOUNT, _SIDECARS_WORK]}
     return {
         "fullnameOverride": "grafana",
+        **args.placement.priority,
         "admin": {"existingSecret": GRAFANA_ADMIN},
         "grafana.ini": {
             "server": {"root_url": args.url},

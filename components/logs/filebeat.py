@@ -156,6 +156,7 @@ def _values(args: FilebeatArgs) -> dict[str, Any]:
             "podTemplate": {
                 "metadata": {"annotations": args.credentials},
                 "spec": {
+                    **args.placement.priority,
                     "serviceAccountName": _ACCOUNT,
                     "automountServiceAccountToken": True,
                     "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],

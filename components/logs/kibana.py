@@ -55,6 +55,7 @@ class Kibana(pulumi.ComponentResource):
                 "podTemplate": {
                     "spec": {
                         # The operator restricts the containers; that none is root it leaves to the pod.
+                        **args.placement.priority,
                         "securityContext": AS_ELASTIC,
                         "affinity": apart(KIBANA.selector),
                         "containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}],

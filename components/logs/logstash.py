@@ -112,6 +112,7 @@ class Logstash(pulumi.ComponentResource):
                 "podTemplate": {
                     "metadata": {"annotations": args.credentials},
                     "spec": {
+                        **args.placement.priority,
                         "securityContext": AS_ELASTIC,
                         "affinity": apart(_PODS),
                         # The operator's own, by its name, to which it gives no security context that says anything.

@@ -110,6 +110,7 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "persistence": {"size": settings.storage, "storageClass": args.placement.storage_class},
         "resources": settings.resources.manifest(),
         "affinity": apart(ALERTMANAGER.selector),
+        **args.placement.priority,
         "podAnnotations": args.credentials,
         "automountServiceAccountToken": False,
         "podSecurityContext": AS_NOBODY,

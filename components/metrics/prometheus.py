@@ -183,6 +183,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "extraVolumeMounts": [*_MOUNTS, account_token.MOUNT],
         "automountServiceAccountToken": False,
         "affinity": apart(PROMETHEUS.selector),
+        **args.placement.priority,
         "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server", **args.credentials},
         "securityContext": SECCOMP,
         "containerSecurityContext": RESTRICTED,
@@ -226,11 +227,13 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "prometheus-pushgateway": {"enabled": False},
         "kube-state-metrics": {
             "fullnameOverride": "kube-state-metrics",
+            **args.placement.priority,
             "collectors": counted_objects(),
             "resources": _resources("20m", "128Mi", "512Mi"),
         },
         "prometheus-node-exporter": {
             "fullnameOverride": "node-exporter",
+            **args.placement.priority,
             "namespaceOverride": args.agents.namespace,
             "resources": _resources("20m", "32Mi", "128Mi"),
             "securityContext": SECCOMP,

@@ -76,7 +76,7 @@ class Jaeger(pulumi.ComponentResource):
             _OPERATOR,
             "jaeger-operator",
             args.placement.namespace,
-            _operator_values(cert_manager),
+            {**_operator_values(cert_manager), **args.placement.priority},
             pulumi.ResourceOptions(parent=self, depends_on=needed),
         )
         login = core.v1.Secret(
@@ -98,7 +98,7 @@ class Jaeger(pulumi.ComponentResource):
             "jaeger",
             pulumi.ResourceOptions(parent=self, depends_on=[args.storage]),
         )
-        jaeger_spec = _spec(args.settings, args.sample_ratio, args.elasticsearch)
+        jaeger_spec = _spec(args)
         # Each change reaches the pods, which read their sampling ratio and their password at their start only.
         configuration = pulumi.Output.json_dumps([jaeger_spec, args.credentials]).apply(
             lambda text: hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -192,11 +192,12 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
     }
 
 
-def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: ElasticsearchConnection) -> dict[str, Any]:
+def _spec(args: JaegerArgs) -> dict[str, Any]:
     """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
 
     The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own.
     """
+    settings, elasticsearch, priority = args.settings, args.elasticsearch, args.placement.priority
     return {
         "strategy": "production",
         "storage": {
@@ -215,6 +216,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             # Else the traces are kept until the volumes are full (D-111).
             "esIndexCleaner": {
                 "enabled": True,
+                **priority,
                 "numberOfDays": settings.retention_days,
                 "schedule": "55 23 * * *",
                 "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",
@@ -223,7 +225,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
                 "containerSecurityContext": RESTRICTED,
             },
         },
-        "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": sample_ratio}}},
+        "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": args.sample_ratio}}},
         "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": elasticsearch.ca_secret}}],
         "volumeMounts": [{"name": "elasticsearch-ca", "mountPath": _CA, "readOnly": True}],
         "securityContext": AS_NOBODY,
@@ -233,6 +235,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             # Else each change stops all replicas at once.
             "strategy": {"type": "RollingUpdate"},
             "affinity": apart(_pods("collector")),
+            **priority,
             "image": f"jaegertracing/jaeger-collector:{_VERSION}",
             "serviceAccount": _ACCOUNT,
             "resources": settings.collector.resources.manifest(),
@@ -241,6 +244,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             "replicas": settings.query.replicas,
             "strategy": {"type": "RollingUpdate"},
             "affinity": apart(_pods("query")),
+            **priority,
             "image": f"jaegertracing/jaeger-query:{_VERSION}",
             "serviceAccount": _ACCOUNT,
             # Else the operator looks for an agent, which Jaeger no longer has.

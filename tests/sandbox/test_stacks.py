@@ -44,6 +44,7 @@ def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str,
     workloads.check(api)
     pod_security.check(api)
     workloads.check_drains(api)
+    workloads.check_priority(api)
     backups.check(api, read_file(project.folder / "Pulumi.staging.yaml"), project.sandbox.kubeconfig, tmp_path)
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
     (port,) = api.get("/api/v1/namespaces/monitoring/services/grafana-external")["spec"]["ports"]
@@ -76,6 +77,7 @@ def test_production_comes_up_at_the_guides_size(project: Project, api: Api, tmp_
     workloads.check(api)
     pod_security.check(api)
     workloads.check_drains(api)
+    workloads.check_priority(api)
     backups.check(api, read_file(project.folder / "Pulumi.prod.yaml"), project.sandbox.kubeconfig, tmp_path)
     apps = "/apis/apps/v1/namespaces/monitoring"
     assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2

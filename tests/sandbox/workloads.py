@@ -72,6 +72,23 @@ def check_drains(api: Api) -> None:
     print(f"\n{replicated} workloads of several replicas, {len(budgets)} budgets")
 
 
+def check_priority(api: Api) -> None:
+    """Fail where a pod that runs on is evicted before others: each workload's, but those of Jobs."""
+    value = api.get("/apis/scheduling.k8s.io/v1/priorityclasses/mangakai-monitoring")["value"]
+    workloads = [
+        one
+        for namespace in NAMESPACES[:2]
+        for plural, kind in OF_A_NAMESPACE["/apis/apps/v1"].items()
+        for one in _items(api, f"/apis/apps/v1/namespaces/{namespace}/{plural}", kind)
+    ]
+    print(f"\n{len(workloads)} workloads of priority {value}")
+    assert [
+        one["metadata"]["name"]
+        for one in workloads
+        if one["spec"]["template"]["spec"].get("priorityClassName") != "mangakai-monitoring"
+    ] == []
+
+
 def _selects(budget: dict[str, Any], labels: dict[str, str]) -> bool:
     return _has({"labelSelector": budget["spec"]["selector"]}, labels)
 

@@ -116,8 +116,11 @@ def test_no_pod_and_no_role_breaks_a_rule(api: Api) -> None:
 
 
 def test_each_pod_is_restricted(api: Api) -> None:
-    pod_security.check_namespace(api)
     pod_security.check(api)
+
+
+def test_no_pod_goes_before_others(api: Api) -> None:
+    workloads.check_priority(api)
 
 
 def test_no_webhook_and_no_api_service_names_a_service(api: Api) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from components.foundation.helm_records import RELEASE_TYPE as RELEASE
 from components.foundation.rollout_status import ANNOTATION
-from tests.offline import Registered, Run, before, canary, run
+from tests.offline import ROOT, Registered, Run, before, canary, run
 
 JOB = "kubernetes:batch/v1:Job"
 # How a pod's spec, or a chart's value, names what must be there before the pod.
@@ -167,6 +167,20 @@ def test_what_holds_its_memory_requests_all_of_it(stack: Run) -> None:
     given = [one["podTemplate"]["spec"]["containers"][0]["resources"] for one in node_sets]
     for resources in (*given, values(stack, "prometheus")["server"]["resources"]):
         assert resources["requests"]["memory"] == resources["limits"]["memory"]
+
+
+def test_a_stack_without_a_priority_has_no_class_and_names_none(tmp_path: Path) -> None:
+    def found(folder: str, **cluster: Any) -> tuple[int, int]:
+        (tmp_path / folder).mkdir()
+        given = yaml.safe_load((ROOT / "Pulumi.staging.yaml").read_text())["config"]["mangakai-monitoring:cluster"]
+        stack = run("staging", tmp_path / folder, {"cluster": {**given, **cluster}})
+        named = json.dumps([one.inputs for one in stack.resources], default=str).count('"priorityClassName"')
+        return len(stack.of_type("kubernetes:scheduling.k8s.io/v1:PriorityClass")), named
+
+    classes, named = found("by-itself")
+    assert classes == 1
+    assert named > 15
+    assert found("without", priority=0) == (0, 0)
 
 
 def test_filebeat_is_root_who_may_read_and_nothing_else(stack: Run) -> None:
