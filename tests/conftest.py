@@ -15,7 +15,9 @@ from tests.leftovers import end_leftovers
 from tests.offline import ROOT
 from tests.serving import serving
 
-pytest.register_assert_rewrite(*(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "workloads")))
+pytest.register_assert_rewrite(
+    *(f"tests.sandbox.{name}" for name in ("backups", "elk", "jaeger", "pod_security", "workloads"))
+)
 pytest.register_assert_rewrite(
     *(f"tests.live.{name}" for name in ("application", "asking", "checks", "cluster", "elastic", "people"))
 )

@@ -69,7 +69,7 @@ class BackupSchedule(pulumi.ComponentResource):
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels, "annotations": args.credentials},
-                    "spec": _pod(args, container),
+                    "spec": {**_pod(args, container), **args.placement.priority},
                 },
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account, set_up]),

@@ -7,6 +7,7 @@ import pulumi
 from ..foundation import rights
 from ..foundation.names import ELASTIC_OPERATOR_RIGHTS
 from ..foundation.placement import Placement
+from ..foundation.pod_security import SECCOMP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +52,14 @@ class ElasticOperator(pulumi.ComponentResource):
             args.placement.namespace,
             {
                 "installCRDs": False,
+                **args.placement.priority,
                 "managedNamespaces": [args.placement.namespace, args.agents.namespace],
                 "createClusterScopedResources": args.webhook,
                 "webhook": {"enabled": args.webhook},
                 "telemetry": {"disabled": True},
                 "config": {"metrics": {"port": "8080"}, "validateStorageClass": args.webhook},
                 # The chart asks for a user that is not root, and which one its image has is not public. Any will do.
-                "podSecurityContext": {"runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
+                "podSecurityContext": {"runAsUser": 1001, **SECCOMP},
             },
             pulumi.ResourceOptions(parent=self, depends_on=[crds, *granted]),
         )

@@ -89,6 +89,7 @@ class Elasticsearch(pulumi.ComponentResource):
 
     def _values(self, args: ElasticsearchArgs) -> dict[str, Any]:
         settings = args.settings
+        resources = settings.resources.manifest(holds_memory=True)
         claim = {
             "metadata": {"name": "elasticsearch-data"},
             "spec": {
@@ -104,7 +105,10 @@ class Elasticsearch(pulumi.ComponentResource):
             "config": {"node.store.allow_mmap": False},
             # No securityContext: one of ours would take away the operator's, whose fsGroup makes the volume writable.
             "podTemplate": {
-                "spec": {"containers": [{"name": "elasticsearch", "resources": settings.resources.manifest()}]}
+                "spec": {
+                    **args.placement.priority,
+                    "containers": [{"name": "elasticsearch", "resources": resources}],
+                }
             },
             "volumeClaimTemplates": [claim],
         }

@@ -50,7 +50,7 @@ class Exporter(pulumi.ComponentResource):
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels, "annotations": args.credentials},
-                    "spec": _pod(args.elasticsearch),
+                    "spec": {**_pod(args.elasticsearch), **args.placement.priority},
                 },
             },
             opts=pulumi.ResourceOptions(parent=self),

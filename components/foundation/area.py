@@ -10,9 +10,10 @@ from .base import Base
 from .cluster_check import connect
 from .endpoint import Endpoint, EndpointArgs
 from .kubernetes_secrets import MonitoringSecrets, MonitoringSecretsArgs
-from .names import AGENTS, MONITORING
+from .names import AGENTS, MONITORING, PRIORITY
 from .namespaces import Namespaces, NamespacesArgs
 from .placement import Placement
+from .priority import Priority, PriorityArgs
 from .releases import Charts
 from .web_interfaces import JAEGER, WEB_INTERFACES
 
@@ -20,10 +21,16 @@ Urls = Mapping[str, pulumi.Output[str]]
 
 
 def deploy(settings: Settings, secrets: Secrets) -> Base:
-    """Check the charts and the cluster, and make the namespaces."""
+    """Check the charts and the cluster, and make the namespaces and the priority of pods."""
     charts, storage = Charts(settings.charts, settings.cluster.context), settings.storage
     monitoring, agents = (
-        Placement(namespace=name, charts=charts, storage_class=storage.storage_class, keep_data=storage.keep_data)
+        Placement(
+            namespace=name,
+            charts=charts,
+            storage_class=storage.storage_class,
+            keep_data=storage.keep_data,
+            priority={"priorityClassName": PRIORITY} if settings.cluster.priority else {},
+        )
         for name in (MONITORING, AGENTS)
     )
     base = Base(settings=settings, secrets=secrets, provider=connect(settings), monitoring=monitoring, agents=agents)
@@ -31,7 +38,11 @@ def deploy(settings: Settings, secrets: Secrets) -> Base:
     namespaces = Namespaces("namespaces", args, base.options())
     # What fails while a hook is not registered yet ends the language host, and nobody is told what it was.
     known = secrets.known_after(namespaces.registered)
-    return replace(base.with_prerequisite(namespaces), secrets=known)
+    base = replace(base.with_prerequisite(namespaces), secrets=known)
+    if not settings.cluster.priority:
+        return base
+    priority = PriorityArgs(value=settings.cluster.priority)
+    return base.with_prerequisite(Priority("priority", priority, base.options()))
 
 
 def deploy_secrets(base: Base) -> Base:

@@ -42,6 +42,9 @@ JAEGER_OPERATOR_RIGHTS = "mangakai-jaeger-operator"
 PROMETHEUS_RIGHTS = "mangakai-prometheus"
 CLUSTER_WIDE_RIGHTS = (ELASTIC_OPERATOR_RIGHTS, JAEGER_OPERATOR_RIGHTS, PROMETHEUS_RIGHTS)
 
+# The PriorityClass of all pods that run on.
+PRIORITY = "mangakai-monitoring"
+
 BACKUP = "backup"
 BACKUP_AGENT = "backup-program"
 

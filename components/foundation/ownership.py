@@ -16,7 +16,7 @@ from kubernetes import config
 
 from ..settings import PROJECT, Settings
 from .cluster_reader import NotAllowedError, read
-from .names import AGENTS, CLUSTER_WIDE_RIGHTS, MONITORING
+from .names import AGENTS, CLUSTER_WIDE_RIGHTS, MONITORING, PRIORITY
 
 OWNER = "mangakai.com/owner"
 PART_OF = {"app.kubernetes.io/part-of": PROJECT, "app.kubernetes.io/managed-by": "pulumi"}
@@ -38,6 +38,8 @@ def cluster_wide(settings: Settings) -> dict[str, str]:
             for kind in ("clusterrole", "clusterrolebinding")
         },
     }
+    if settings.cluster.priority:
+        found[f"priorityclass/{PRIORITY}"] = f"/apis/scheduling.k8s.io/v1/priorityclasses/{PRIORITY}"
     if settings.aws:
         name = settings.storage.storage_class
         found[f"storageclass/{name}"] = f"/apis/storage.k8s.io/v1/storageclasses/{name}"

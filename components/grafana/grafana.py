@@ -15,6 +15,7 @@ from ..foundation.backup_target import BackupTarget
 from ..foundation.metadata import metadata
 from ..foundation.names import GRAFANA_ADMIN, WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
+from ..foundation.pod_security import RESTRICTED, SECCOMP
 from ..foundation.web_interfaces import GRAFANA
 from ..settings.grafana import GrafanaSettings
 
@@ -23,6 +24,10 @@ PORT = GRAFANA.port
 _DASHBOARDS = Path(__file__).parent.parent.parent / "dashboards"
 _DATA = "/var/lib/grafana"
 _CERTIFICATES = "/etc/grafana/elasticsearch-certificates"
+# What is written to besides the volume and the chart's own folders: sockets, by which Grafana speaks to its
+# datasources' plugins, and what passes between the processes of a sidecar.
+_WORK = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
+_SIDECARS_WORK = {"name": "sidecars-tmp", "mountPath": "/tmp"}  # noqa: S108
 
 # From a span to what else happened then; $$ is what Grafana itself is to fill in.
 _AROUND = {"spanStartTimeShift": "-15m", "spanEndTimeShift": "15m"}
@@ -212,15 +217,19 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
     environment = {"ELASTICSEARCH_PASSWORD": {"secretKeyRef": {"name": sources.logs.user_secret, "key": "password"}}}
     if sources.authentication:
         environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
-    sidecar = {"enabled": True, "resource": "configmap", "extraMounts": [account_token.MOUNT]}
+    sidecar = {"enabled": True, "resource": "configmap", "extraMounts": [account_token.MOUNT, _SIDECARS_WORK]}
     return {
         "fullnameOverride": "grafana",
+        **args.placement.priority,
         "admin": {"existingSecret": GRAFANA_ADMIN},
         "grafana.ini": {
             "server": {"root_url": args.url},
-            "analytics": {"reporting_enabled": False, "check_for_updates": False},
-            # Grafana 13.1 broke its bundled plugins when it updated them by itself.
-            "plugins": {"preinstall_auto_update": False},
+            # It needs no way out. Its datasources are plugins of its image, which an installer replaces at each start:
+            # where the root is read-only, or grafana.com is not reached, they are gone then.
+            # Source: https://github.com/grafana/grafana/issues/132528
+            "analytics": {"reporting_enabled": False, "check_for_updates": False, "check_for_plugin_updates": False},
+            "plugins": {"preinstall_disabled": True, "public_key_retrieval_disabled": True},
+            "log": {"mode": "console"},  # and none to a file
             "users": {"allow_sign_up": False},
             "auth.anonymous": {"enabled": False},
         },
@@ -234,13 +243,21 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
         "service": {"port": PORT},
         "rbac": {"create": False},
         "resources": args.settings.resources.manifest(),
+        "securityContext": SECCOMP,
+        "containerSecurityContext": RESTRICTED,
+        "extraEmptyDirMounts": [_WORK],
         "sidecar": {
+            "securityContext": RESTRICTED,
             "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "192Mi"}},
             "dashboards": sidecar,
             "datasources": sidecar,
         },
         "automountServiceAccountToken": False,
-        "extraContainerVolumes": [account_token.VOLUME, *(args.backup.volumes() if args.backup else [])],
+        "extraContainerVolumes": [
+            account_token.VOLUME,
+            {"name": _SIDECARS_WORK["name"], "emptyDir": {}},
+            *(args.backup.volumes() if args.backup else []),
+        ],
         **(_saved(args.backup) if args.backup else {}),
         "envValueFrom": environment,
         "podAnnotations": args.credentials,

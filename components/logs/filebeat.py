@@ -12,12 +12,20 @@ from ..elastic.connection import ElasticsearchConnection
 from ..foundation.certificate import derived
 from ..foundation.metadata import metadata
 from ..foundation.placement import Placement
+from ..foundation.pod_security import RESTRICTED, SECCOMP
 from ..settings.logs import FilebeatSettings
 from . import multiline
 
 _ACCOUNT = "filebeat"
 _LOGS = "/var/log/containers"
 _CERTIFICATE, _CERTIFICATES = "filebeat-certificate", "/etc/filebeat-certificates"
+# Root owns the containers' files; those of `paths` may be anybody's, and are only read.
+_READS_ANY_FILE = {
+    **RESTRICTED,
+    **SECCOMP,
+    "runAsUser": 0,
+    "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,13 +156,14 @@ def _values(args: FilebeatArgs) -> dict[str, Any]:
             "podTemplate": {
                 "metadata": {"annotations": args.credentials},
                 "spec": {
+                    **args.placement.priority,
                     "serviceAccountName": _ACCOUNT,
                     "automountServiceAccountToken": True,
                     "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
                     "containers": [
                         {
                             "name": "filebeat",
-                            "securityContext": {"runAsUser": 0},
+                            "securityContext": _READS_ANY_FILE,
                             "resources": args.settings.resources.manifest(),
                             "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
                             "volumeMounts": [

@@ -6,6 +6,8 @@ import pulumi
 
 from ..elastic.connection import ElasticsearchConnection
 from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_ELASTIC
+from ..foundation.scheduling import apart, disruption_budget
 from ..foundation.web_interfaces import KIBANA
 from ..settings.logs import KibanaSettings
 
@@ -51,9 +53,18 @@ class Kibana(pulumi.ComponentResource):
                 "elasticsearchRef": {"name": args.elasticsearch.cluster},
                 "config": {"server.publicBaseUrl": args.url, "telemetry.enabled": False},
                 "podTemplate": {
-                    "spec": {"containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}]}
+                    "spec": {
+                        # The operator restricts the containers; that none is root it leaves to the pod.
+                        **args.placement.priority,
+                        "securityContext": AS_ELASTIC,
+                        "affinity": apart(KIBANA.selector),
+                        "containers": [{"name": "kibana", "resources": args.settings.resources.manifest()}],
+                    }
                 },
             },
             pulumi.ResourceOptions(parent=self),
         )
+        if args.settings.replicas > 1:
+            own = pulumi.ResourceOptions(parent=self)
+            disruption_budget("kibana", "kibana", args.placement.namespace, KIBANA.selector, own)
         self.register_outputs({})

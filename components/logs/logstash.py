@@ -14,6 +14,8 @@ from ..foundation.certificate import derived
 from ..foundation.metadata import metadata
 from ..foundation.names import WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
+from ..foundation.pod_security import AS_ELASTIC, RESTRICTED, UNPRIVILEGED
+from ..foundation.scheduling import apart, disruption_budget
 from ..settings.logs import LogstashSettings
 from ..settings.types import to_bytes
 
@@ -21,6 +23,7 @@ BEATS_PORT = 5044
 PIPELINES_SECRET = "logstash-pipelines"  # ECK reads pipelines from Secrets only
 _CERTIFICATE, _CERTIFICATES = "logstash-certificate", "/usr/share/logstash/config/certificates"
 
+_PODS = {"common.k8s.elastic.co/type": "logstash", "logstash.k8s.elastic.co/name": "logstash"}
 _PIPELINES = Path(__file__).parent / "pipelines"
 _MIB = 2**20
 
@@ -109,9 +112,17 @@ class Logstash(pulumi.ComponentResource):
                 "podTemplate": {
                     "metadata": {"annotations": args.credentials},
                     "spec": {
+                        **args.placement.priority,
+                        "securityContext": AS_ELASTIC,
+                        "affinity": apart(_PODS),
+                        # The operator's own, by its name, to which it gives no security context that says anything.
+                        "initContainers": [{"name": "logstash-internal-init-config", "securityContext": RESTRICTED}],
                         "containers": [
                             {
                                 "name": "logstash",
+                                # Nobody has said that Logstash runs on a root that is read-only:
+                                # https://github.com/elastic/logstash/issues/10905
+                                "securityContext": UNPRIVILEGED,
                                 "resources": args.settings.resources.manifest(),
                                 "env": _environment(args),
                                 "volumeMounts": [
@@ -125,6 +136,9 @@ class Logstash(pulumi.ComponentResource):
             },
             pulumi.ResourceOptions(parent=self, depends_on=[pipelines, certificate]),
         )
+        if args.settings.replicas > 1:
+            own = pulumi.ResourceOptions(parent=self)
+            disruption_budget("logstash", "logstash", args.placement.namespace, _PODS, own)
         self.beats_address = beats(args.placement.namespace)
         self.register_outputs({"beats": self.beats_address})
 

@@ -11,6 +11,7 @@ from ..foundation.metadata import metadata
 from ..foundation.names import ALERTMANAGER_NOTIFICATIONS, WEB_AUTH
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, RESTRICTED
+from ..foundation.scheduling import ONE_AT_A_TIME, apart
 from ..foundation.web_interfaces import ALERTMANAGER
 from ..settings.foundation import ExposureSettings
 from ..settings.metrics import AlertmanagerSettings
@@ -108,7 +109,8 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
         "extraVolumeMounts": [mount],
         "persistence": {"size": settings.storage, "storageClass": args.placement.storage_class},
         "resources": settings.resources.manifest(),
-        "podAntiAffinity": "soft",
+        "affinity": apart(ALERTMANAGER.selector),
+        **args.placement.priority,
         "podAnnotations": args.credentials,
         "automountServiceAccountToken": False,
         "podSecurityContext": AS_NOBODY,
@@ -117,7 +119,7 @@ def _values(args: AlertmanagerArgs) -> dict[str, Any]:
     # Failed notifications are counted by receiver: which of two that get mails is not told.
     flags = {**gossip.flags(settings.replicas), "enable-feature": "receiver-name-in-metrics"}
     if settings.replicas > 1:
-        values["podDisruptionBudget"] = {"maxUnavailable": 1}
+        values["podDisruptionBudget"] = ONE_AT_A_TIME
         secret_mounts.append(
             {"name": "gossip", "secretName": gossip.SECRET, "mountPath": gossip.FOLDER, "readOnly": True}
         )

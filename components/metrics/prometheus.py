@@ -20,7 +20,8 @@ from ..foundation.names import (
     WEB_USER,
 )
 from ..foundation.placement import Placement
-from ..foundation.pod_security import RESTRICTED
+from ..foundation.pod_security import RESTRICTED, SECCOMP
+from ..foundation.scheduling import ONE_AT_A_TIME, apart
 from ..foundation.web_interfaces import PROMETHEUS
 from ..settings.foundation import ClusterSettings, ExposureSettings
 from ..settings.metrics import PrometheusSettings, RemoteWriteSettings
@@ -171,7 +172,7 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "retentionSize": settings.retention_size,
         "persistentVolume": {"size": settings.storage, "storageClass": args.placement.storage_class},
         "baseURL": args.url,
-        "resources": settings.resources.manifest(),
+        "resources": settings.resources.manifest(holds_memory=True),
         "extraArgs": {"enable-feature": "exemplar-storage"},  # the trace behind a point of a graph
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "extraVolumes": [
@@ -181,16 +182,17 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         ],
         "extraVolumeMounts": [*_MOUNTS, account_token.MOUNT],
         "automountServiceAccountToken": False,
-        "podAntiAffinity": "soft",
+        "affinity": apart(PROMETHEUS.selector),
+        **args.placement.priority,
         "podAnnotations": {"kubectl.kubernetes.io/default-container": "prometheus-server", **args.credentials},
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": SECCOMP,
         "containerSecurityContext": RESTRICTED,
     }
     web = [{"name": "web", "mountPath": _WEB, "readOnly": True}] if args.exposure.authentication else []
     sidecars: dict[str, dict[str, Any] | str] = {}
     mounts: list[dict[str, Any]] = []
     if settings.replicas > 1:
-        server["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": 1}
+        server["podDisruptionBudget"] = {"enabled": True, **ONE_AT_A_TIME}
     if web:
         server["extraArgs"]["web.config.file"] = f"{_WEB}/web-config.yml"
         mounts.append({"secretName": WEB_AUTH, **web[0]})
@@ -225,13 +227,17 @@ def _values(args: PrometheusArgs) -> dict[str, Any]:
         "prometheus-pushgateway": {"enabled": False},
         "kube-state-metrics": {
             "fullnameOverride": "kube-state-metrics",
+            **args.placement.priority,
             "collectors": counted_objects(),
             "resources": _resources("20m", "128Mi", "512Mi"),
         },
         "prometheus-node-exporter": {
             "fullnameOverride": "node-exporter",
+            **args.placement.priority,
             "namespaceOverride": args.agents.namespace,
             "resources": _resources("20m", "32Mi", "128Mi"),
+            "securityContext": SECCOMP,
+            "containerSecurityContext": RESTRICTED,
         },
     }
 

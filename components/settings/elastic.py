@@ -4,12 +4,15 @@ from .types import Model, Quorum, Resources, Version, Volume, sized
 
 
 class ElasticsearchSettings(Model):
-    """An Elasticsearch cluster. Its heap is half of the memory limit, as Elasticsearch sets it by itself."""
+    """An Elasticsearch cluster. Its heap is half of the memory limit, as Elasticsearch sets it by itself.
+
+    All of that limit is requested (S-088): it fills the other half with files that it reads again and again.
+    """
 
     version: Version
     nodes: Quorum = 3
     storage: Volume = "100Gi"
-    resources: Resources = sized("1", "2Gi", "2", "4Gi")
+    resources: Resources = sized("1", "4Gi", "2", "4Gi")
 
 
 def with_version(value: object, key: str, version: str) -> object:

@@ -14,6 +14,7 @@ class ClusterSettings(Model):
     `name` and `region` become Prometheus' external labels (S-011, S-012). `admission_webhooks` is for a cluster
     whose API server cannot reach Services, as the sandbox: the operators then come without their webhooks. With
     `elastic_webhook` Elastic's has one, and with it the rights to all Secrets and workloads of the cluster.
+    `priority` is the value of the PriorityClass that is made for all pods, of which 0 makes none.
     """
 
     name: Name
@@ -22,6 +23,7 @@ class ClusterSettings(Model):
     server: Https
     admission_webhooks: bool = True
     elastic_webhook: bool = False
+    priority: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1_000_000
 
     @model_validator(mode="after")
     def _a_webhook_is_reached(self) -> "ClusterSettings":

@@ -99,13 +99,16 @@ class RemoteWriteSettings(Model):
 
 
 class PrometheusSettings(Model):
-    """Prometheus. Two replicas scrape the same targets; Alertmanager takes their alerts for one."""
+    """Prometheus. Two replicas scrape the same targets; Alertmanager takes their alerts for one.
+
+    All of the memory that it may use is requested: it needs that while it reads its log, and as targets come.
+    """
 
     replicas: Replicas = 2
     retention: Duration = "15d"
     retention_size: Bytes = "85GB"
     storage: Volume = "100Gi"
-    resources: Resources = sized("500m", "4Gi", "2", "8Gi")
+    resources: Resources = sized("500m", "8Gi", "2", "8Gi")
     remote_write: RemoteWriteSettings | None = None
 
     @model_validator(mode="after")

@@ -85,10 +85,16 @@ class Resources(Model):
             raise ValueError("limits.memory may not be below requests.memory")
         return self
 
-    def manifest(self) -> dict[str, Any]:
-        """Return the `resources` block of a container; without limits, memory is limited to what is requested."""
+    def manifest(self, *, holds_memory: bool = False) -> dict[str, Any]:
+        """Return the `resources` block of a container; without limits, memory is limited to what is requested.
+
+        Args:
+            holds_memory: whether the program takes all that it may use and keeps it. All of it is requested then: what
+                a pod has beyond its requests decides which one goes first when its node is short of memory.
+        """
         limits = self.limits.model_dump() if self.limits else {"memory": self.requests.memory}
-        return {"requests": self.requests.model_dump(), "limits": limits}
+        requests = self.requests.model_dump() | ({"memory": limits["memory"]} if holds_memory else {})
+        return {"requests": requests, "limits": limits}
 
 
 def sized(cpu: str, memory: str, limit_cpu: str | None = None, limit_memory: str | None = None) -> Resources:

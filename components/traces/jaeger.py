@@ -20,6 +20,7 @@ from ..foundation.names import JAEGER_OPERATOR_RIGHTS, MONITORING
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
 from ..foundation.rollout_status import ANNOTATION, RolloutStatus, RolloutStatusArgs
+from ..foundation.scheduling import apart, disruption_budget
 from ..foundation.web_interfaces import JAEGER
 from ..settings.traces import TracesSettings
 
@@ -75,7 +76,7 @@ class Jaeger(pulumi.ComponentResource):
             _OPERATOR,
             "jaeger-operator",
             args.placement.namespace,
-            _operator_values(cert_manager),
+            {**_operator_values(cert_manager), **args.placement.priority},
             pulumi.ResourceOptions(parent=self, depends_on=needed),
         )
         login = core.v1.Secret(
@@ -97,7 +98,7 @@ class Jaeger(pulumi.ComponentResource):
             "jaeger",
             pulumi.ResourceOptions(parent=self, depends_on=[args.storage]),
         )
-        jaeger_spec = _spec(args.settings, args.sample_ratio, args.elasticsearch)
+        jaeger_spec = _spec(args)
         # Each change reaches the pods, which read their sampling ratio and their password at their start only.
         configuration = pulumi.Output.json_dumps([jaeger_spec, args.credentials]).apply(
             lambda text: hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -133,6 +134,11 @@ class Jaeger(pulumi.ComponentResource):
             timeout_seconds=args.placement.charts.timeout_seconds,
         )
         RolloutStatus(NAME, rollout, pulumi.ResourceOptions(parent=self, depends_on=[custom_resource]))
+        replicas = {"collector": args.settings.collector.replicas, "query": args.settings.query.replicas}
+        for part, count in replicas.items():
+            if count > 1:
+                own = pulumi.ResourceOptions(parent=self)
+                disruption_budget(f"{NAME}-{part}", "jaeger", args.placement.namespace, _pods(part), own)
         self.query = f"http://{NAME}-query.{args.placement.namespace}.svc:{PORT}"
         self.otlp = f"http://{NAME}-collector.{args.placement.namespace}.svc:4318"
         self.register_outputs({"query": self.query, "otlp": self.otlp})
@@ -163,6 +169,11 @@ class Jaeger(pulumi.ComponentResource):
         )
 
 
+def _pods(part: str) -> dict[str, str]:
+    """Return the labels that the operator gives the pods of a part."""
+    return {"app.kubernetes.io/name": f"{NAME}-{part}", "app.kubernetes.io/component": part}
+
+
 def _operator_values(cert_manager: bool) -> dict[str, Any]:
     return {
         "image": {"tag": _OPERATOR_VERSION},
@@ -177,15 +188,16 @@ def _operator_values(cert_manager: bool) -> dict[str, Any]:
         # It keeps what it watches of the namespace, Secrets and Deployments among it, in memory.
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": NON_ROOT,
-        "containerSecurityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "containerSecurityContext": RESTRICTED,
     }
 
 
-def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: ElasticsearchConnection) -> dict[str, Any]:
+def _spec(args: JaegerArgs) -> dict[str, Any]:
     """Return the spec of the Jaeger custom resource, sized as the guide sizes it.
 
     The guide's storage, which only OpenShift provides (D-109, D-110), is an Elasticsearch of our own.
     """
+    settings, elasticsearch, priority = args.settings, args.elasticsearch, args.placement.priority
     return {
         "strategy": "production",
         "storage": {
@@ -204,6 +216,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             # Else the traces are kept until the volumes are full (D-111).
             "esIndexCleaner": {
                 "enabled": True,
+                **priority,
                 "numberOfDays": settings.retention_days,
                 "schedule": "55 23 * * *",
                 "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",
@@ -212,7 +225,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
                 "containerSecurityContext": RESTRICTED,
             },
         },
-        "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": sample_ratio}}},
+        "sampling": {"options": {"default_strategy": {"type": "probabilistic", "param": args.sample_ratio}}},
         "volumes": [{"name": "elasticsearch-ca", "secret": {"secretName": elasticsearch.ca_secret}}],
         "volumeMounts": [{"name": "elasticsearch-ca", "mountPath": _CA, "readOnly": True}],
         "securityContext": AS_NOBODY,
@@ -221,6 +234,8 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             "replicas": settings.collector.replicas,
             # Else each change stops all replicas at once.
             "strategy": {"type": "RollingUpdate"},
+            "affinity": apart(_pods("collector")),
+            **priority,
             "image": f"jaegertracing/jaeger-collector:{_VERSION}",
             "serviceAccount": _ACCOUNT,
             "resources": settings.collector.resources.manifest(),
@@ -228,6 +243,8 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
         "query": {
             "replicas": settings.query.replicas,
             "strategy": {"type": "RollingUpdate"},
+            "affinity": apart(_pods("query")),
+            **priority,
             "image": f"jaegertracing/jaeger-query:{_VERSION}",
             "serviceAccount": _ACCOUNT,
             # Else the operator looks for an agent, which Jaeger no longer has.

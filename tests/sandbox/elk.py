@@ -33,7 +33,7 @@ def _elasticsearch(api: Api, cluster: str, asked: ElasticsearchSettings, setting
     assert workload["spec"]["replicas"] == asked.nodes
     container = _container(workload, "elasticsearch")
     assert container["image"].endswith(f":{asked.version}")
-    assert container["resources"] == asked.resources.manifest()
+    assert container["resources"] == asked.resources.manifest(holds_memory=True)
     # Elasticsearch takes half of the limit for its heap, unless it is told another size.
     assert "ES_JAVA_OPTS" not in {variable["name"] for variable in container["env"]}
     (claim,) = workload["spec"]["volumeClaimTemplates"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.settings import read_file
-from tests.sandbox import backups, elk, jaeger, workloads
+from tests.sandbox import backups, elk, jaeger, pod_security, workloads
 from tests.sandbox.conftest import Api, Project
 from tests.sandbox.leftovers import left
 
@@ -42,6 +42,9 @@ def test_staging_comes_up_and_stays(project: Project, api: Api, on_sandbox: str,
     elk.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     jaeger.check(api, read_file(project.folder / "Pulumi.staging.yaml"))
     workloads.check(api)
+    pod_security.check(api)
+    workloads.check_drains(api)
+    workloads.check_priority(api)
     backups.check(api, read_file(project.folder / "Pulumi.staging.yaml"), project.sandbox.kubeconfig, tmp_path)
     assert api.get("/apis/storage.k8s.io/v1/storageclasses/gp3")["reclaimPolicy"] == "Delete"
     (port,) = api.get("/api/v1/namespaces/monitoring/services/grafana-external")["spec"]["ports"]
@@ -72,6 +75,9 @@ def test_production_comes_up_at_the_guides_size(project: Project, api: Api, tmp_
     elk.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
     jaeger.check(api, read_file(project.folder / "Pulumi.prod.yaml"))
     workloads.check(api)
+    pod_security.check(api)
+    workloads.check_drains(api)
+    workloads.check_priority(api)
     backups.check(api, read_file(project.folder / "Pulumi.prod.yaml"), project.sandbox.kubeconfig, tmp_path)
     apps = "/apis/apps/v1/namespaces/monitoring"
     assert api.get(f"{apps}/statefulsets/prometheus")["spec"]["replicas"] == 2
@@ -80,7 +86,7 @@ def test_production_comes_up_at_the_guides_size(project: Project, api: Api, tmp_
     assert traces["spec"]["replicas"] == 3
     (container,) = (c for c in traces["spec"]["template"]["spec"]["containers"] if c["name"] == "elasticsearch")
     assert container["resources"] == {
-        "requests": {"cpu": "1", "memory": "2Gi"},
+        "requests": {"cpu": "1", "memory": "4Gi"},
         "limits": {"cpu": "2", "memory": "4Gi"},
     }
     (claim,) = traces["spec"]["volumeClaimTemplates"]

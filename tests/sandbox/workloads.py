@@ -54,3 +54,57 @@ def _pods(found: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
         template, namespace = spec.get("template"), each["metadata"].get("namespace")
         if template and namespace in NAMESPACES[:2] and not template["spec"].get("hostNetwork"):
             yield f"{each['kind']} {each['metadata']['name']}", {**template["metadata"], "namespace": namespace}
+
+
+def check_drains(api: Api) -> None:
+    """Fail where replicas may all be away at once, or one alone keeps its node from being drained."""
+    namespace = f"namespaces/{NAMESPACES[0]}"
+    budgets = api.get(f"/apis/policy/v1/{namespace}/poddisruptionbudgets")["items"]
+    replicated = 0
+    for plural in ("deployments", "statefulsets"):
+        for workload in api.get(f"/apis/apps/v1/{namespace}/{plural}")["items"]:
+            name, replicas = workload["metadata"]["name"], workload["spec"]["replicas"]
+            template = workload["spec"]["template"]
+            of_it = [one["spec"] for one in budgets if _selects(one, template["metadata"]["labels"])]
+            if name.endswith("-es-default"):
+                # Elastic's operator looks after these: as many as the health of the cluster allows.
+                assert len(of_it) == 1, name
+            elif replicas == 1:
+                assert of_it == [], name
+            else:
+                replicated += 1
+                (budget,) = of_it
+                assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow"), name
+                terms = template["spec"]["affinity"]["podAntiAffinity"][
+                    "preferredDuringSchedulingIgnoredDuringExecution"
+                ]
+                apart = {term["podAffinityTerm"]["topologyKey"] for term in terms}
+                assert apart == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}, name
+                assert all(_has(term["podAffinityTerm"], template["metadata"]["labels"]) for term in terms), name
+    print(f"\n{replicated} workloads of several replicas, {len(budgets)} budgets")
+
+
+def check_priority(api: Api) -> None:
+    """Fail where a pod that runs on is evicted before others: each workload's, but those of Jobs."""
+    value = api.get("/apis/scheduling.k8s.io/v1/priorityclasses/mangakai-monitoring")["value"]
+    workloads = [
+        one
+        for namespace in NAMESPACES[:2]
+        for plural, kind in OF_A_NAMESPACE["/apis/apps/v1"].items()
+        for one in _items(api, f"/apis/apps/v1/namespaces/{namespace}/{plural}", kind)
+    ]
+    print(f"\n{len(workloads)} workloads of priority {value}")
+    assert [
+        one["metadata"]["name"]
+        for one in workloads
+        if one["spec"]["template"]["spec"].get("priorityClassName") != "mangakai-monitoring"
+    ] == []
+
+
+def _selects(budget: dict[str, Any], labels: dict[str, str]) -> bool:
+    return _has({"labelSelector": budget["spec"]["selector"]}, labels)
+
+
+def _has(term: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Return whether labels are those that are selected."""
+    return labels.items() >= term["labelSelector"]["matchLabels"].items()

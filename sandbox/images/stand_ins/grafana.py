@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from . import provisioning
+from . import plugins, provisioning
 from .provisioning import Datasource, ProvisioningError
 from .web import Answer, Request, fail, say, serve
 
@@ -49,13 +49,20 @@ class Database:
 class Grafana:
     """The requests that are answered, and what is provisioned."""
 
-    def __init__(self, database: Database, folder: Path, version: str) -> None:
+    def __init__(self, database: Database, folder: Path, version: str, lost_plugins: str = "") -> None:
         """Load what is there.
+
+        Args:
+            database: of the users.
+            folder: with what is provisioned.
+            version: that it says it has.
+            lost_plugins: why no datasource works, as their plugins do not run; "" where they do.
 
         Raises:
             ProvisioningError: a file is wrong.
         """
         self._database, self._folder, self._version = database, folder, version
+        self._lost_plugins = lost_plugins
         self._counts: Counter[tuple[str, int]] = Counter()
         self._datasources: dict[str, Datasource] = {}
         self._dashboards: dict[str, dict[str, Any]] = {}
@@ -98,6 +105,8 @@ class Grafana:
                 )
             case "GET", ["api", "datasources"]:
                 return Answer(200, [one.public() for one in self._datasources.values()])
+            case "GET", ["api", "datasources", "uid", _, "health"] if self._lost_plugins:
+                return Answer(404, {"message": self._lost_plugins, "messageId": "plugin.notRegistered"})
             case "GET", ["api", "datasources", "uid", uid, "health"] if uid in self._datasources:
                 wrong = self._datasources[uid].check()
                 return Answer(400 if wrong else 200, {"status": "ERROR" if wrong else "OK", "message": wrong})
@@ -130,7 +139,8 @@ def main() -> None:
         Path(index).mkdir(parents=True, exist_ok=True)
         login, password = (environment.get(f"GF_SECURITY_ADMIN_{name}", "admin") for name in ("USER", "PASSWORD"))
         database = Database(Path(environment["GF_PATHS_DATA"], "grafana.db"), login, password)
-        grafana = Grafana(database, Path(environment["GF_PATHS_PROVISIONING"]), environment["GRAFANA_VERSION"])
+        provisioned, lost = Path(environment["GF_PATHS_PROVISIONING"]), plugins.lost(ini)
+        grafana = Grafana(database, provisioned, environment["GRAFANA_VERSION"], lost)
     except (OSError, configparser.Error) as error:
         fail(f"Failed to parse grafana.ini, or cannot write: {error}")
     except sqlite3.Error as error:

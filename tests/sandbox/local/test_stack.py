@@ -9,7 +9,7 @@ import pytest
 
 from components.settings import read_file
 from operations import render
-from tests.sandbox import elk, jaeger, workloads
+from tests.sandbox import elk, jaeger, pod_security, workloads
 from tests.sandbox.conftest import CANARIES, Api, Project
 
 
@@ -113,6 +113,14 @@ def test_secrets_are_nowhere_in_clear(project: Project, api: Api) -> None:
 
 def test_no_pod_and_no_role_breaks_a_rule(api: Api) -> None:
     workloads.check(api)
+
+
+def test_each_pod_is_restricted(api: Api) -> None:
+    pod_security.check(api)
+
+
+def test_no_pod_goes_before_others(api: Api) -> None:
+    workloads.check_priority(api)
 
 
 def test_no_webhook_and_no_api_service_names_a_service(api: Api) -> None:

@@ -18,7 +18,7 @@ from sandbox.program_pins import HELM
 from tests.offline import ROOT, Run
 
 CLUSTER: dict[str, Any] = yaml.safe_load((ROOT / "sandbox" / "kind.yaml").read_text())
-MOST = 5 * 2**30
+MOST = 5.5 * 2**30
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from components.foundation.helm_records import RELEASE_TYPE as RELEASE
 from components.foundation.kubernetes_secrets import web_config
 from components.foundation.names import RELEASES
 from components.foundation.ownership import OWNER, cluster_wide
+from components.foundation.scheduling import ONE_AT_A_TIME
 from components.settings import read_file, secrets
 from tests.offline import ROOT, Registered, Run, canary, run
 
@@ -25,6 +26,7 @@ SERVICE = "kubernetes:core/v1:Service"
 CLUSTER_SCOPED = {
     "kubernetes:core/v1:Namespace",
     "kubernetes:storage.k8s.io/v1:StorageClass",
+    "kubernetes:scheduling.k8s.io/v1:PriorityClass",
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
 }
@@ -194,10 +196,10 @@ def test_a_long_term_store_has_its_password_beside_the_one_of_the_web(tmp_path: 
 def test_budgets_leave_a_disruption(runs: dict[str, Run]) -> None:
     prometheus = values(named(runs["prod"], RELEASE, "prometheus"))["server"]
     assert prometheus["replicaCount"] == 2
-    assert prometheus["podDisruptionBudget"] == {"enabled": True, "maxUnavailable": 1}
+    assert prometheus["podDisruptionBudget"] == {"enabled": True, **ONE_AT_A_TIME}
     alertmanager = values(named(runs["prod"], RELEASE, "alertmanager"))
     assert alertmanager["replicaCount"] == 3
-    assert alertmanager["podDisruptionBudget"] == {"maxUnavailable": 1}
+    assert alertmanager["podDisruptionBudget"] == ONE_AT_A_TIME
     assert alertmanager["extraArgs"]["enable-feature"] == "receiver-name-in-metrics"
     one = values(named(runs["staging"], RELEASE, "prometheus"))["server"]
     assert "podDisruptionBudget" not in one
@@ -218,11 +220,18 @@ def test_data_is_kept_in_production_only(runs: dict[str, Run]) -> None:
 
 @pytest.mark.requirement("S-118")
 def test_namespaces_enforce_pod_security(stack: Run) -> None:
-    enforced = {
-        resource.name: resource.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    levels = {
+        resource.name: {
+            label.partition("/")[2]: level
+            for label, level in resource.inputs["metadata"]["labels"].items()
+            if label.startswith("pod-security.kubernetes.io/")
+        }
         for resource in stack.of_type("kubernetes:core/v1:Namespace")
     }
-    assert enforced == {"monitoring": "baseline", "monitoring-agents": "privileged"}
+    assert levels == {
+        "monitoring": {"enforce": "baseline", "warn": "restricted", "audit": "restricted"},
+        "monitoring-agents": {"enforce": "privileged"},
+    }
 
 
 def test_aws_is_encrypted_tagged_and_closed(runs: dict[str, Run]) -> None:

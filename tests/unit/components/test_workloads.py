@@ -10,7 +10,7 @@ import yaml
 
 from components.foundation.helm_records import RELEASE_TYPE as RELEASE
 from components.foundation.rollout_status import ANNOTATION
-from tests.offline import Registered, Run, before, canary, run
+from tests.offline import ROOT, Registered, Run, before, canary, run
 
 JOB = "kubernetes:batch/v1:Job"
 # How a pod's spec, or a chart's value, names what must be there before the pod.
@@ -117,13 +117,81 @@ def plain(value: Any) -> str:
     return str(value["value"] if isinstance(value, dict) else value)
 
 
-def test_elastics_operator_keeps_its_own_security_context(stack: Run) -> None:
+def test_elastics_volumes_have_a_group(stack: Run) -> None:
     """ECK sets fsGroup, without which a new volume cannot be written, only where a pod template says nothing."""
     for release in ("mangakai-logs", "mangakai-traces"):
         (node_set,) = values(stack, release)["nodeSets"]
         assert "securityContext" not in node_set["podTemplate"]["spec"]
     for release in ("logstash", "kibana"):
-        assert "securityContext" not in values(stack, release)["podTemplate"]["spec"]
+        given = values(stack, release)["podTemplate"]["spec"]["securityContext"]
+        assert (given["fsGroup"], given["seccompProfile"]) == (1000, {"type": "RuntimeDefault"})
+
+
+def test_grafana_needs_no_way_out_and_no_root_to_write_to(stack: Run) -> None:
+    """The installer of plugins takes its datasources away where grafana.com is not reached, or the root read-only."""
+    given = values(stack, "grafana")
+    ini = given["grafana.ini"]
+    assert ini["plugins"] == {"preinstall_disabled": True, "public_key_retrieval_disabled": True}
+    assert set(ini["analytics"].values()) == {False}
+    assert ini["log"] == {"mode": "console"}
+    assert given["containerSecurityContext"]["readOnlyRootFilesystem"]
+    assert [mount["mountPath"] for mount in given["extraEmptyDirMounts"]] == ["/tmp"]  # noqa: S108
+    volumes = {volume["name"] for volume in given["extraContainerVolumes"] if "emptyDir" in volume}
+    for kind in ("dashboards", "datasources"):
+        mounts = {mount["mountPath"]: mount["name"] for mount in given["sidecar"][kind]["extraMounts"]}
+        assert mounts["/tmp"] in volumes  # noqa: S108
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("prod", {"kibana", "logstash", "mangakai-jaeger-collector", "mangakai-jaeger-query"}),
+        ("staging", set()),  # one replica each, whose budget no drain could keep
+    ],
+)
+def test_replicas_have_a_budget_that_lets_one_go(runs: dict[str, Run], name: str, expected: set[str]) -> None:
+    budgets = runs[name].of_type("kubernetes:policy/v1:PodDisruptionBudget")
+    assert {one.name for one in budgets} == expected
+    for one in budgets:
+        assert one.inputs["spec"]["maxUnavailable"] == 1
+        assert one.inputs["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    given = [values(runs[name], "prometheus")["server"], values(runs[name], "alertmanager")]
+    assert [one.get("podDisruptionBudget", {}).get("maxUnavailable") for one in given] == (
+        [1, 1] if expected else [None, None]
+    )
+
+
+def test_what_holds_its_memory_requests_all_of_it(stack: Run) -> None:
+    """Else a node that is short of memory ends it first: what it uses beyond its requests counts."""
+    node_sets = [values(stack, name)["nodeSets"][0] for name in ("mangakai-logs", "mangakai-traces")]
+    given = [one["podTemplate"]["spec"]["containers"][0]["resources"] for one in node_sets]
+    for resources in (*given, values(stack, "prometheus")["server"]["resources"]):
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
+
+
+def test_a_stack_without_a_priority_has_no_class_and_names_none(tmp_path: Path) -> None:
+    def found(folder: str, **cluster: Any) -> tuple[int, int]:
+        (tmp_path / folder).mkdir()
+        given = yaml.safe_load((ROOT / "Pulumi.staging.yaml").read_text())["config"]["mangakai-monitoring:cluster"]
+        stack = run("staging", tmp_path / folder, {"cluster": {**given, **cluster}})
+        named = json.dumps([one.inputs for one in stack.resources], default=str).count('"priorityClassName"')
+        return len(stack.of_type("kubernetes:scheduling.k8s.io/v1:PriorityClass")), named
+
+    classes, named = found("by-itself")
+    assert classes == 1
+    assert named > 15
+    assert found("without", priority=0) == (0, 0)
+
+
+def test_filebeat_is_root_who_may_read_and_nothing_else(stack: Run) -> None:
+    (container,) = values(stack, "filebeat")["daemonSet"]["podTemplate"]["spec"]["containers"]
+    assert container["securityContext"] == {
+        "runAsUser": 0,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def test_jaegers_pods_are_told_by_their_configuration_and_waited_for(stack: Run) -> None:

@@ -15,13 +15,6 @@ namespace: {{ .Release.Namespace }}
 labels: {{- include "labels" . | nindent 2 }}
 {{- end }}
 
-{{- /* What runs in every container of the pod. */ -}}
-{{- define "restricted" -}}
-allowPrivilegeEscalation: false
-capabilities: {drop: [ALL]}
-seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
 {{- /* A variable from the Secret of the administrator; it takes a list: the context, the variable, the key. */ -}}
 {{- define "admin" -}}
 - name: {{ index . 1 }}

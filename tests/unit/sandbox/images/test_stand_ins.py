@@ -1,7 +1,9 @@
 """The stand-ins that are written in Python: what they take, what they refuse, and how they answer."""
 
 import base64
+import configparser
 import json
+import tempfile
 from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 from components.grafana.grafana import dashboards
-from sandbox.images.stand_ins import kibana, provisioning, sidecar
+from sandbox.images.stand_ins import kibana, plugins, provisioning, sidecar
 from sandbox.images.stand_ins.grafana import Database, Grafana
 from sandbox.images.stand_ins.provisioning import ProvisioningError
 from sandbox.images.stand_ins.web import Answer, Request
@@ -98,6 +100,40 @@ def test_grafana_keeps_the_first_password_and_counts_what_it_answers(grafana: Gr
     metrics = grafana.respond(request("GET", "/metrics")).content
     assert isinstance(metrics, bytes)
     assert 'status_code="401",status_source="server"} 2\n' in metrics.decode()
+
+
+def health(grafana: Grafana) -> int:
+    return grafana.respond(request("GET", "/api/datasources/uid/Prometheus/health", "admin:first")).status
+
+
+def test_grafana_loses_its_datasources_where_an_installer_may_replace_their_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = "[plugins]\npreinstall_disabled = true\n"
+    ini = configparser.ConfigParser()
+    for text in ("", "[plugins]\npreinstall_auto_update = false\n"):
+        ini.read_string(text)
+        assert "grafana.com does not answer" in plugins.lost(ini)
+    ini.read_string(off)
+    assert plugins.lost(ini) == ""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not-mounted"))
+    assert "no socket" in plugins.lost(ini)
+
+
+def test_a_datasource_without_its_plugin_is_told(grafana: Grafana, tmp_path: Path) -> None:
+    assert health(grafana) == 400  # nobody is there
+    assert health(Grafana(Database(tmp_path / "grafana.db", "admin", "first"), tmp_path, "1", "why")) == 404
+
+
+def test_the_sidecar_needs_a_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert sidecar.main(dict.fromkeys(sidecar.WANTED, "x") | {"FOLDER": str(tmp_path)}) == 1
+    assert "No usable temporary directory" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
