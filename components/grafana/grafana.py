@@ -17,6 +17,7 @@ from ..foundation.names import GRAFANA_ADMIN, WEB_AUTH, WEB_USER
 from ..foundation.placement import Placement
 from ..foundation.web_interfaces import GRAFANA
 from ..settings.grafana import GrafanaSettings
+from . import single_sign_on
 
 PORT = GRAFANA.port
 
@@ -52,7 +53,7 @@ class GrafanaArgs:
 
     Args:
         placement: where it runs.
-        settings: its size.
+        settings: its size, and how people log in.
         url: where people open it.
         datasources: where the data is.
         backup: where its database is saved to, if anywhere.
@@ -208,7 +209,7 @@ def _datasources(sources: Datasources) -> str:
 
 
 def _values(args: GrafanaArgs) -> dict[str, Any]:
-    sources = args.datasources
+    sources, sign_on = args.datasources, args.settings.single_sign_on
     environment = {"ELASTICSEARCH_PASSWORD": {"secretKeyRef": {"name": sources.logs.user_secret, "key": "password"}}}
     if sources.authentication:
         environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
@@ -223,6 +224,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
             "plugins": {"preinstall_auto_update": False},
             "users": {"allow_sign_up": False},
             "auth.anonymous": {"enabled": False},
+            **(single_sign_on.sections(sign_on) if sign_on else {}),
         },
         "persistence": {
             "enabled": True,
@@ -250,7 +252,8 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
                 "secretName": sources.logs.ca_secret,
                 "mountPath": _CERTIFICATES,
                 "readOnly": True,
-            }
+            },
+            *([single_sign_on.MOUNT] if sign_on else []),
         ],
     }
 
