@@ -12,8 +12,7 @@ _LOGINS = {
     "prometheus": "monitoring / pulumi config get webPassword (asked where exposure.authentication is on)",
     "alertmanager": "as for Prometheus",
     "grafana": "admin / pulumi config get grafanaAdminPassword",
-    "kibana": "elastic / kubectl -n monitoring get secret mangakai-logs-es-elastic-user -o go-template="
-    "'{{.data.elastic | base64decode}}'",
+    "kibana": "monitoring / pulumi config get kibanaPassword",
     "jaeger": "none: Jaeger has no login",
     "otlp": "none: for programs in the cluster",
 }

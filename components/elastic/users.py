@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from ..foundation.names import BACKUP
+from ..foundation.names import BACKUP, KIBANA_SPACE, WEB_USER
 from ..settings import Secrets
 
 LOG_ALIAS = "mangakai-logs"
@@ -16,11 +16,15 @@ TRACE_INDICES = ["mangakai-jaeger-*"]
 TRACE_PRIVILEGES = ["auto_configure", "index", "read", "view_index_metadata", "delete_index"]
 CREATE_ONLY = ["indices:data/write/bulk*", "indices:data/write/index:op_type/create", "view_index_metadata"]
 METRICS = "metrics"
+PEOPLE = "people"
+# The applications of Kibana, as its features are called in roles:
+# https://github.com/elastic/kibana/blob/v9.5.3/x-pack/platform/plugins/shared/features/server/oss_features.ts
+KIBANA_FEATURES = ("discover_v2", "dashboard_v2", "visualize_v2", "savedQueryManagement")
 
 
 @dataclass(frozen=True)
 class User:
-    """A program that logs in, with the one role that it has."""
+    """Who logs in, with the one role that it has."""
 
     name: str
     password: pulumi.Output[str]
@@ -48,10 +52,10 @@ def roles_yml(roles: dict[str, Any]) -> str:
 
 
 def users_of_logs(secrets: Secrets) -> ElasticsearchUsers:
-    """Return who uses the logs: Grafana reads them, Logstash writes them, backups are made, metrics read.
+    """Return who uses the logs: Grafana and people read them, Logstash writes them, backups are made, metrics read.
 
     Args:
-        secrets: from which the password comes.
+        secrets: from which the passwords come.
     """
     return ElasticsearchUsers(
         user=User("grafana", secrets.derive("grafana@mangakai-logs"), "logs_reader"),
@@ -69,8 +73,13 @@ def users_of_logs(secrets: Secrets) -> ElasticsearchUsers:
             },
             BACKUP: _backup_role(LOG_INDICES),
             METRICS: {"cluster": ["monitor"]},
+            PEOPLE: {
+                "indices": [{"names": LOG_INDICES, "privileges": ["read", "view_index_metadata"]}],
+                "applications": [_in_kibana("default", "read"), _in_kibana(KIBANA_SPACE, "all")],
+            },
         },
         others=(
+            User(WEB_USER, secrets.kibana_password, PEOPLE),
             User("logstash", secrets.derive("logstash@mangakai-logs"), "logs_writer"),
             *(_user(secrets, role, "logs") for role in (BACKUP, METRICS)),
         ),
@@ -102,6 +111,12 @@ def users_of_traces(secrets: Secrets) -> ElasticsearchUsers:
 def _user(secrets: Secrets, role: str, what: str) -> User:
     """Return a user that is called like its role."""
     return User(role, secrets.derive(f"{role}@mangakai-{what}"), role)
+
+
+def _in_kibana(space: str, level: str) -> dict[str, Any]:
+    """Return the right to read, or to make, searches and dashboards in a space of Kibana, as Kibana stores it."""
+    privileges = [f"feature_{feature}.{level}" for feature in KIBANA_FEATURES]
+    return {"application": "kibana-.kibana", "privileges": privileges, "resources": [f"space:{space}"]}
 
 
 def _backup_role(indices: list[str]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from .metadata import metadata
 from .names import (
     ALERTMANAGER_NOTIFICATIONS,
     BACKUP,
+    CLIENT_SECRET,
     GRAFANA_ADMIN,
+    GRAFANA_SINGLE_SIGN_ON,
     HEARTBEAT_URL,
     REMOTE_WRITE,
     SLACK_API_URL,
@@ -49,6 +51,8 @@ class MonitoringSecrets(pulumi.ComponentResource):
             },
         )
         self._secret(GRAFANA_ADMIN, {"admin-user": "admin", "admin-password": secrets.grafana_admin_password})
+        if secrets.grafana_client_secret is not None:
+            self._secret(GRAFANA_SINGLE_SIGN_ON, {CLIENT_SECRET: secrets.grafana_client_secret})
         if secrets.web_password is not None:
             self._secret(
                 WEB_AUTH,

@@ -15,8 +15,13 @@ SLACK_API_URL = "slack-api-url"
 HEARTBEAT_URL = "heartbeat-url"
 
 GRAFANA_ADMIN = "grafana-admin"
+# The Secret of Grafana's client at the provider of single sign-on, and its key, which is a file in the pod.
+GRAFANA_SINGLE_SIGN_ON = "grafana-single-sign-on"
+CLIENT_SECRET = "client-secret"
 WEB_AUTH = "web-auth"
+# Who people are in front of Prometheus and Alertmanager, and in Kibana; and the space there that is theirs.
 WEB_USER = "monitoring"
+KIBANA_SPACE = "team"
 REMOTE_WRITE = "prometheus-remote-write"
 
 # The Helm releases, by their namespace.

@@ -12,6 +12,9 @@ from .grafana import Datasources, Grafana, GrafanaArgs
 def deploy(base: Base, urls: Urls, metrics: Metrics, logs: Elasticsearch, traces: Traces) -> None:
     """Make Grafana with its datasources and dashboards."""
     secrets = base.secrets
+    at_start = [secrets.internal_seed, secrets.web_password, secrets.grafana_admin_password]
+    if secrets.grafana_client_secret is not None:
+        at_start.append(secrets.grafana_client_secret)
     datasources = Datasources(
         prometheus=metrics.prometheus.url,
         alertmanager=metrics.alertmanager.url,
@@ -25,6 +28,6 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, logs: Elasticsearch, traces
         url=urls["grafana"],
         datasources=datasources,
         backup=base.backup_target,
-        credentials=credentials.annotation(secrets.internal_seed, secrets.web_password, secrets.grafana_admin_password),
+        credentials=credentials.annotation(*at_start),
     )
     Grafana("grafana", args, base.options(logs))

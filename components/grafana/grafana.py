@@ -18,6 +18,7 @@ from ..foundation.placement import Placement
 from ..foundation.pod_security import RESTRICTED, SECCOMP
 from ..foundation.web_interfaces import GRAFANA
 from ..settings.grafana import GrafanaSettings
+from . import single_sign_on
 
 PORT = GRAFANA.port
 
@@ -57,7 +58,7 @@ class GrafanaArgs:
 
     Args:
         placement: where it runs.
-        settings: its size.
+        settings: its size, and how people log in.
         url: where people open it.
         datasources: where the data is.
         backup: where its database is saved to, if anywhere.
@@ -213,7 +214,7 @@ def _datasources(sources: Datasources) -> str:
 
 
 def _values(args: GrafanaArgs) -> dict[str, Any]:
-    sources = args.datasources
+    sources, sign_on = args.datasources, args.settings.single_sign_on
     environment = {"ELASTICSEARCH_PASSWORD": {"secretKeyRef": {"name": sources.logs.user_secret, "key": "password"}}}
     if sources.authentication:
         environment["WEB_PASSWORD"] = {"secretKeyRef": {"name": WEB_AUTH, "key": "password"}}
@@ -232,6 +233,7 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
             "log": {"mode": "console"},  # and none to a file
             "users": {"allow_sign_up": False},
             "auth.anonymous": {"enabled": False},
+            **(single_sign_on.sections(sign_on) if sign_on else {}),
         },
         "persistence": {
             "enabled": True,
@@ -267,7 +269,8 @@ def _values(args: GrafanaArgs) -> dict[str, Any]:
                 "secretName": sources.logs.ca_secret,
                 "mountPath": _CERTIFICATES,
                 "readOnly": True,
-            }
+            },
+            *([single_sign_on.MOUNT] if sign_on else []),
         ],
     }
 

@@ -38,7 +38,7 @@ def url(namespace: str) -> str:
 
 
 class Kibana(pulumi.ComponentResource):
-    """The Release with the custom resource. People log in as `elastic`, or as users they make there."""
+    """The Release with the custom resource. People log in as `monitoring`; `elastic` is for emergencies."""
 
     def __init__(self, name: str, args: KibanaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mangakai:monitoring:Kibana", name, {}, opts)

@@ -11,6 +11,7 @@ from pulumi_kubernetes import core
 
 from ..elastic.connection import ElasticsearchConnection, ca_secret
 from ..foundation.metadata import metadata
+from ..foundation.names import KIBANA_SPACE
 from ..foundation.placement import Placement
 from ..foundation.pod_security import AS_NOBODY, RESTRICTED
 from ..foundation.set_up_job import IMAGE, set_up_job
@@ -83,6 +84,7 @@ def _container(args: LogIndexArgs) -> dict[str, Any]:
         "KIBANA_URL": kibana_url(args.placement.namespace),
         "ELASTIC_USERNAME": "elastic",
         "CA_FILE": _CERTIFICATES,
+        "KIBANA_SPACE": KIBANA_SPACE,
         "RETENTION_DAYS": str(args.retention_days),
         "REPLICAS": str(min(1, args.elasticsearch.nodes - 1)),
     }

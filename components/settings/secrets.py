@@ -29,7 +29,7 @@ def _dsn(value: str) -> str | None:
     return "no DSN. Allowed is https://<key>@<host>/<number>, as Sentry's project settings show it"
 
 
-def _web_password(value: str) -> str | None:
+def _password(value: str) -> str | None:
     # bcrypt would refuse it too, in the middle of an update.
     size = len(value.encode())
     if len(value) >= _LEAST_PASSWORD and size <= _MOST_PASSWORD and "\0" not in value:
@@ -74,12 +74,21 @@ class Secrets:
         metadata=_secret("incoming webhook of the Slack channel for critical alerts")
     )
     grafana_admin_password: pulumi.Output[str] = field(metadata=_secret("password of Grafana's user admin"))
+    grafana_client_secret: pulumi.Output[str] | None = field(
+        metadata=_secret(
+            "secret of grafana.singleSignOn.clientId at the provider",
+            needed=lambda settings: settings.grafana.single_sign_on is not None,
+        )
+    )
     web_password: pulumi.Output[str] | None = field(
         metadata=_secret(
             "password of the user monitoring in front of Prometheus and Alertmanager",
             needed=lambda settings: settings.exposure.authentication,
-            wrong=_web_password,
+            wrong=_password,
         )
+    )
+    kibana_password: pulumi.Output[str] = field(
+        metadata=_secret("password of the user monitoring, who reads the logs in Kibana", wrong=_password)
     )
     remote_write_password: pulumi.Output[str] | None = field(
         metadata=_secret(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Set
 from typing import Any
 
+from components.foundation.names import WEB_USER
 from operations import render
 from tests.catalogue import queries
 from tests.live.asking import ask, is_ready, pods, query, until, unwell
@@ -17,6 +18,7 @@ from tests.sandbox.conftest import CANARIES, Api, Project
 PROMETHEUS, ALERTMANAGER, GRAFANA = "http://localhost:9090", "http://localhost:9093", "http://localhost:3000"
 KIBANA, JAEGER = "https://localhost:5601", "http://localhost:16686"
 ADMIN = ("admin", CANARIES["grafanaAdminPassword"])
+PEOPLE = (WEB_USER, CANARIES["kibanaPassword"])
 # Of the jobs, those whose targets are the application's, which is not there.
 OF_THE_APPLICATION = {"mangakai-backend", "redis", "postgres", "nginx", "kubernetes-pods", "mangakai-worker"}
 Login = tuple[str, str] | None

@@ -19,7 +19,15 @@ from tests.preview.charts import newer_prometheus
 CANARY, ROTATED = "v1:canary-encrypted-1d6f", "v1:canary-rotated-1d6f"
 SECRETS = "".join(
     f"  mangakai-monitoring:{key}:\n    secure: {CANARY}/{key}\n"
-    for key in ("smtpAuthPassword", "slackApiUrl", "grafanaAdminPassword", "webPassword", "internalSeed", "sentryDsn")
+    for key in (
+        "smtpAuthPassword",
+        "slackApiUrl",
+        "grafanaAdminPassword",
+        "webPassword",
+        "kibanaPassword",
+        "internalSeed",
+        "sentryDsn",
+    )
 )
 
 

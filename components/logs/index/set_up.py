@@ -1,12 +1,13 @@
 """Set up what the logs need in Elasticsearch and Kibana; run again, it changes nothing.
 
 In Elasticsearch: the lifecycle policy, the index template, an index to write to behind the write alias if it has none,
-and what is new in the template on the indices that are there. In Kibana: the saved objects and the default data view.
-What is sent lies beside this file: lifecycle.json, index_template.json, *.ndjson. Standard library only, to run in a
-stock image.
+and what is new in the template on the indices that are there. In Kibana: the saved objects, and the space in which
+people keep their own, both with a default data view. What is sent lies beside this file: lifecycle.json,
+index_template.json, *.ndjson. Standard library only, to run in a stock image.
 
 Environment: ELASTICSEARCH_URL, KIBANA_URL; ELASTIC_USERNAME, ELASTIC_PASSWORD; CA_FILE, a certificate, or a folder
-of *.crt, as each of the two has its own authority; RETENTION_DAYS, from rollover to deletion; REPLICAS, of a shard.
+of *.crt, as each of the two has its own authority; KIBANA_SPACE, the id of people's space; RETENTION_DAYS, from
+rollover to deletion; REPLICAS, of a shard.
 Exit status: 0 if all is set up, else 1 with the reason on stderr, or 143 after SIGTERM.
 """
 
@@ -33,7 +34,7 @@ T = TypeVar("T")
 
 ALIAS = "mangakai-logs"
 VARIABLES = ["ELASTICSEARCH_URL", "KIBANA_URL", "ELASTIC_USERNAME", "ELASTIC_PASSWORD", "CA_FILE"]
-VARIABLES += ["RETENTION_DAYS", "REPLICAS"]
+VARIABLES += ["KIBANA_SPACE", "RETENTION_DAYS", "REPLICAS"]
 PROBE_SECONDS, REQUEST_SECONDS = 5.0, 60.0
 
 say = functools.partial(print, flush=True)
@@ -232,25 +233,44 @@ def update_mapping(elasticsearch: Server, mappings: Any) -> None:
         )
 
 
-def set_up_kibana(kibana: Server, folder: Path) -> None:
-    """Import the saved objects over those that are there, and set the default data view if none is set."""
+def set_up_kibana(kibana: Server, folder: Path, space: str) -> None:
+    """Import the saved objects over those that are there, and make `space`, in which people keep their own."""
     kibana.call("GET", "/api/status", timeout=PROBE_SECONDS)
     say("Kibana is available")
     # In one request, as objects of one file may refer to those of another.
     lines = [line for path in sorted(folder.glob("*.ndjson")) for line in path.read_text().split("\n") if line.strip()]
-    import_objects(kibana, "\n".join(lines))
-    data_view = next(item["id"] for item in map(json.loads, lines) if item["type"] == "index-pattern")
-    kibana.call("POST", "/api/data_views/default", {"data_view_id": data_view})
-    say(f"default data view: {data_view}, unless another was chosen")
+    import_objects(kibana, "", lines)
+    data_view = next(line for line in lines if json.loads(line)["type"] == "index-pattern")
+    choose_data_view(kibana, "", json.loads(data_view)["id"])
+    answer = kibana.call("POST", "/api/spaces/space", {"id": space, "name": space.capitalize()}, accept=[409])
+    say(f"space {space}: {'is there' if answer.status == 409 else 'made'}")
+    # Over the one that an earlier run has imported: Kibana knows it by the id that it had, and gives it another one.
+    for imported in import_objects(kibana, f"/s/{space}", [data_view]):
+        choose_data_view(kibana, f"/s/{space}", imported)
 
 
-def import_objects(kibana: Server, ndjson: str) -> None:
-    """Import saved objects; the status is 200 even where Kibana refuses some, so the answer says it."""
+def choose_data_view(kibana: Server, of_space: str, id_: str) -> None:
+    """Set the default data view of a space if none is set."""
+    kibana.call("POST", f"{of_space}/api/data_views/default", {"data_view_id": id_})
+    say(f"default data view: {id_}, unless another was chosen")
+
+
+def import_objects(kibana: Server, of_space: str, lines: list[str]) -> list[str]:
+    """Import saved objects, and return the ids that they have there.
+
+    The status is 200 even where Kibana refuses some, so the answer says it.
+
+    Args:
+        kibana: which takes them.
+        of_space: how the paths of the space begin: with nothing for the default one.
+        lines: an object each, as JSON.
+    """
+    ndjson = "\n".join(lines)
     boundary = uuid.uuid4().hex
     disposition = 'Content-Disposition: form-data; name="file"; filename="objects.ndjson"'
     content = f"--{boundary}\r\n{disposition}\r\nContent-Type: application/ndjson\r\n\r\n{ndjson}\r\n--{boundary}--\r\n"
     form = f"multipart/form-data; boundary={boundary}"
-    answer = kibana.call("POST", "/api/saved_objects/_import?overwrite=true", content.encode(), form)
+    answer = kibana.call("POST", f"{of_space}/api/saved_objects/_import?overwrite=true", content.encode(), form)
     if not answer.get("success", bool):
         items = [Answer(answer.what, answer.status, item) for item in answer.get("errors", list)]
         refused = [
@@ -258,6 +278,8 @@ def import_objects(kibana: Server, ndjson: str) -> None:
         ]
         raise SetUpError("Kibana: objects that it refused:\n  " + "\n  ".join(refused))
     say(f"saved objects: {answer.get('successCount', int)} imported")
+    results = [Answer(answer.what, answer.status, item) for item in answer.get("successResults", list)]
+    return [item.get("destinationId" if "destinationId" in item.content() else "id", str) for item in results]
 
 
 def trust(path: Path) -> ssl.SSLContext:
@@ -281,7 +303,8 @@ def main(environment: Mapping[str, str], folder: Path, patience: Patience) -> in
         tls = trust(Path(environment["CA_FILE"]))
         elasticsearch = Server("Elasticsearch", environment["ELASTICSEARCH_URL"], login, tls, patience)
         set_up_elasticsearch(elasticsearch, folder, environment)
-        set_up_kibana(Server("Kibana", environment["KIBANA_URL"], login, tls, patience), folder)
+        kibana = Server("Kibana", environment["KIBANA_URL"], login, tls, patience)
+        set_up_kibana(kibana, folder, environment["KIBANA_SPACE"])
     except SetUpError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1

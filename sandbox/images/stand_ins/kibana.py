@@ -44,6 +44,7 @@ _INDEX_SETTINGS = {
     "mappings": {"dynamic": False},
 }
 TYPES = {"config", "dashboard", "index-pattern", "lens", "map", "query", "search", "tag", "visualization"}
+DEFAULT_SPACE = "default"
 Object = dict[str, Any]
 
 
@@ -69,6 +70,15 @@ class Elasticsearch:
             return error.code, {"error": error.read().decode(errors="replace")}
         except (OSError, ValueError) as error:
             return 503, {"error": str(error)}
+
+    def has(self, id_: str) -> bool:
+        """Return whether there is a saved object of this type and id."""
+        return self.ask("GET", f"/{INDEX}/_doc/{id_}")[0] == 200
+
+    def create(self, one: Object) -> bool:
+        """Write a saved object, and return whether it was not there before."""
+        document = json.dumps({"object": json.dumps(one)}).encode()
+        return self.ask("PUT", f"/{INDEX}/_create/{one['type']}:{one['id']}?refresh=true", document)[0] == 201
 
     def put(self, objects: list[Object]) -> None:
         """Write saved objects into their index: Kibana itself keeps nothing.
@@ -102,20 +112,27 @@ class Kibana:
         status, _ = self._elasticsearch.ask("GET", "/_security/_authenticate", b"", login) if login else (401, None)
         if status != 200:
             return _refuse(status, "unable to authenticate user for REST request")
-        match request.method, request.path:
+        space, path = _in_space(request.path)
+        if space != DEFAULT_SPACE and not self._elasticsearch.has(f"space:{space}"):
+            return _refuse(404, "Not Found")
+        match request.method, path:
+            case "POST", "/api/spaces/space":
+                made = json.loads(request.body)
+                if not self._elasticsearch.create({"type": "space", "id": made["id"], "attributes": made}):
+                    return _refuse(409, f"A space with the identifier {made['id']} already exists.")
+                return Answer(200, made)
             case "POST", "/api/saved_objects/_import":
-                return self._import(request)
+                return self._import(request, space)
             case "POST", "/api/data_views/default":
                 attributes = {"defaultIndex": json.loads(request.body)["data_view_id"]}
-                chosen = {"object": json.dumps({"type": "config", "id": "default", "attributes": attributes})}
                 # One that was chosen before stays.
-                self._elasticsearch.ask("PUT", f"/{INDEX}/_create/config:default", json.dumps(chosen).encode())
+                self._elasticsearch.create({"type": "config", "id": space, "attributes": attributes})
                 return Answer(200, {"acknowledged": True})
             case "GET", "/api/data_views":
                 _, body = self._elasticsearch.ask("GET", f"/{INDEX}/_search?size=1000")
                 objects = [json.loads(hit["_source"]["object"]) for hit in body.get("hits", {}).get("hits", [])]
-                views = [{"id": one["id"], **one["attributes"]} for one in objects if one["type"] == "index-pattern"]
-                return Answer(200, {"data_view": views})
+                here = [one for one in objects if one["type"] == "index-pattern" and one["space"] == space]
+                return Answer(200, {"data_view": [{"id": one["id"], **one["attributes"]} for one in here]})
         return _refuse(404, "Not Found")
 
     def _status(self) -> Answer:
@@ -125,7 +142,7 @@ class Kibana:
         say(f"unavailable: Elasticsearch answers {status} to the service account token: {json.dumps(body)[:300]}")
         return Answer(503, {"status": {"overall": {"level": "critical"}}})
 
-    def _import(self, request: Request) -> Answer:
+    def _import(self, request: Request, space: str) -> Answer:
         content_type = request.headers.get("Content-Type", "").encode()
         form = email.message_from_bytes(b"Content-Type: " + content_type + b"\r\n\r\n" + request.body)
         files = [part for part in form.walk() if str(part.get_filename()).endswith(".ndjson")]
@@ -135,8 +152,13 @@ class Kibana:
         objects = [json.loads(line) for line in lines if line.strip()]
         if errors := list(_wrong(objects)):
             return Answer(200, {"success": False, "successCount": 0, "errors": errors})
-        self._elasticsearch.put(objects)
-        return Answer(200, {"success": True, "successCount": len(objects)})
+        # An id is one object's in all spaces: in another one than the default, an import gives it another one.
+        ids = [one["id"] if space == DEFAULT_SPACE else f"{one['id']}-{space}" for one in objects]
+        self._elasticsearch.put([{**one, "id": id_, "space": space} for one, id_ in zip(objects, ids, strict=True)])
+        results = [
+            {"type": one["type"], "id": one["id"], "destinationId": id_} for one, id_ in zip(objects, ids, strict=True)
+        ]
+        return Answer(200, {"success": True, "successCount": len(objects), "successResults": results})
 
 
 def _wrong(objects: list[Object]) -> Iterator[Object]:
@@ -146,6 +168,14 @@ def _wrong(objects: list[Object]) -> Iterator[Object]:
         kind = "missing_references" if one["type"] in TYPES else "unsupported_type"
         if missing or kind == "unsupported_type":
             yield {"type": one["type"], "id": one["id"], "error": {"type": kind, "references": missing}}
+
+
+def _in_space(path: str) -> tuple[str, str]:
+    """Return the space that a path is about, and the path in it."""
+    if not path.startswith("/s/"):
+        return DEFAULT_SPACE, path
+    space, _, rest = path.removeprefix("/s/").partition("/")
+    return space, f"/{rest}"
 
 
 def _refuse(status: int, message: str) -> Answer:

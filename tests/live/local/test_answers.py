@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import urllib3
 
+from components.foundation.names import KIBANA_SPACE, WEB_USER
 from components.foundation.web_interfaces import WEB_INTERFACES
 from tests import offline
 from tests.live import checks
 from tests.live.application import TRACE
 from tests.live.asking import ask, until
-from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, KIBANA, PROMETHEUS
+from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, KIBANA, PEOPLE, PROMETHEUS
 from tests.live.elastic import as_kibana, documents, elastic
 from tests.offline import ROOT
 from tests.sandbox.conftest import Api, Project
@@ -30,7 +31,11 @@ def test_each_url_answers_and_those_with_a_login_ask_for_it(api: Api) -> None:
     assert ask(f"{GRAFANA}/api/search", ADMIN).status == 200
     kibana = as_kibana(api)
     assert ask(f"{KIBANA}/api/data_views", pool=kibana).status == 401
-    assert ask(f"{KIBANA}/api/data_views", ("elastic", "wrong"), pool=kibana).status == 401
+    for user in ("elastic", WEB_USER):
+        assert ask(f"{KIBANA}/api/data_views", (user, "wrong"), pool=kibana).status == 401
+    for of_space in ("", f"/s/{KIBANA_SPACE}"):
+        found = ask(f"{KIBANA}{of_space}/api/data_views", PEOPLE, pool=kibana)
+        assert [view["title"] for view in found.document["data_view"]] == ["mangakai-logs-*"], of_space or "default"
     assert ask(f"{KIBANA}/api/data_views", elastic(api), pool=kibana).status == 200
 
 

@@ -17,6 +17,7 @@ KEYS = {
     "internalSeed": 8,
     "webPassword": 5,
     "grafanaAdminPassword": 1,
+    "kibanaPassword": 0,
     "backupPassword": 3,
     "smtpAuthPassword": 0,
     "slackApiUrl": 0,

@@ -32,8 +32,10 @@ Fault = Callable[["Stand"], Answer | None]
 HEALTH, POLICY, TEMPLATE = "/_cluster/health", "/_ilm/policy/mangakai-logs", "/_index_template/mangakai-logs"
 ALIAS, INDEX, MAPPING = "/mangakai-logs/_alias", "/mangakai-logs-000001", "/mangakai-logs/_mapping"
 SETTINGS, STATUS, IMPORT = "/mangakai-logs/_settings", "/api/status", "/api/saved_objects/_import"
-DEFAULT = "/api/data_views/default"
+DEFAULT, SPACE = "/api/data_views/default", "/api/spaces/space"
+TEAM_IMPORT, TEAM_DEFAULT = f"/s/team{IMPORT}", f"/s/team{DEFAULT}"
 PATHS = [HEALTH, POLICY, TEMPLATE, ALIAS, INDEX, MAPPING, SETTINGS, STATUS, IMPORT, DEFAULT]
+PATHS += [SPACE, TEAM_IMPORT, TEAM_DEFAULT]
 
 
 def refusal(status: int, kind: str, reason: str) -> Answer:
@@ -50,11 +52,16 @@ class Stand:
     indices: dict[str, dict[str, Any]] = field(default_factory=dict)
     objects: dict[str, Any] = field(default_factory=dict)
     default_view: str | None = None
+    # What is in the space of people, by the id that it has outside; there it has another one.
+    team: dict[str, Any] | None = None
+    default_view_of_team: str | None = None
     asked: list[str] = field(default_factory=list)
     faults: dict[str, Iterator[Fault]] = field(default_factory=dict)
 
     def state(self) -> Any:
-        return json.loads(json.dumps([self.kept, self.indices, self.objects, self.default_view]))
+        return json.loads(
+            json.dumps([self.kept, self.indices, self.objects, self.default_view, self.team, self.default_view_of_team])
+        )
 
     def answer(self, method: str, path: str, headers: Any, content: bytes) -> Answer | None:
         path, _, query = path.partition("?")
@@ -65,7 +72,7 @@ class Stand:
             return refusal(
                 401, "security_exception", f"unable to authenticate user [elastic] for REST request [{path}]"
             )
-        if path.startswith("/api/"):
+        if path.startswith(("/api/", "/s/team/api/")):
             return self.kibana(method, path, query, headers, content)
         return self.elasticsearch(f"{method} {path}", query, json.loads(content or b"null"))
 
@@ -103,7 +110,16 @@ class Stand:
             wanted = json.loads(content)
             self.default_view = wanted["data_view_id"] if wanted.get("force") else self.default_view or "view"
             return 200, {"acknowledged": True}
-        assert (method, path, query) == ("POST", IMPORT, "overwrite=true")
+        if path == SPACE:
+            assert json.loads(content) == {"id": "team", "name": "Team"}
+            if self.team is not None:
+                return 409, {"statusCode": 409, "error": "Conflict", "message": "A space with the identifier team"}
+            self.team = {}
+            return 200, {"id": "team", "name": "Team", "disabledFeatures": []}
+        if path == TEAM_DEFAULT:
+            self.default_view_of_team = self.default_view_of_team or json.loads(content)["data_view_id"]
+            return 200, {"acknowledged": True}
+        assert (method, query) == ("POST", "overwrite=true")
         form = email.message_from_bytes(
             f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + content, policy=email.policy.default
         )
@@ -120,8 +136,14 @@ class Stand:
             if lost[item["id"]]
         ]
         imported = {item["id"]: item for item in items if not lost[item["id"]]}
-        self.objects.update(imported)
-        answer = {"successCount": len(imported), "success": not errors, "warnings": []}
+        results: list[dict[str, Any]] = [{"type": item["type"], "id": id_} for id_, item in imported.items()]
+        if path == IMPORT:
+            self.objects.update(imported)
+        else:
+            assert self.team is not None, "404: there is no such space"
+            self.team.update(imported)
+            results = [{**each, "destinationId": f"{each['id']} of team"} for each in results]
+        answer = {"successCount": len(imported), "success": not errors, "warnings": [], "successResults": results}
         return 200, answer | ({"errors": errors} if errors else {})
 
 

@@ -19,7 +19,7 @@ import pytest
 from components.logs.index import set_up
 
 from . import elastic
-from .elastic import ALIAS, DEFAULT, HEALTH, IMPORT, INDEX, MAPPING, PASSING, PATHS, POLICY, STATUS, Stand
+from .elastic import ALIAS, DEFAULT, HEALTH, IMPORT, INDEX, MAPPING, PASSING, PATHS, POLICY, STATUS, TEAM_IMPORT, Stand
 
 FOLDER = Path(set_up.__file__).parent
 VIEW = {"type": "index-pattern", "id": "view", "attributes": {"title": "mangakai-logs-*"}, "references": []}
@@ -85,6 +85,7 @@ def job(tmp_path: Path, authorities: list[elastic.Authority], capsys: pytest.Cap
             "ELASTIC_USERNAME": "elastic",
             "ELASTIC_PASSWORD": elastic.PASSWORD,
             "CA_FILE": str(tmp_path),
+            "KIBANA_SPACE": "team",
             "RETENTION_DAYS": "14",
             "REPLICAS": "1",
         }
@@ -93,7 +94,7 @@ def job(tmp_path: Path, authorities: list[elastic.Authority], capsys: pytest.Cap
 
 def test_it_sets_all_up_in_order_a_line_a_step(job: SetUp) -> None:
     assert job.run() == 0, job.err
-    methods = ["GET", "PUT", "PUT", "GET", "PUT", "PUT", "PUT", "GET", "POST", "POST"]
+    methods = ["GET", "PUT", "PUT", "GET", "PUT", "PUT", "PUT", "GET", *["POST"] * 5]
     assert job.stand.asked == [f"{method} {path}" for method, path in zip(methods, PATHS, strict=True)]
     policy = job.stand.kept[f"PUT {POLICY}"]["policy"]["phases"]
     assert policy["delete"]["min_age"] == "14d"
@@ -104,7 +105,8 @@ def test_it_sets_all_up_in_order_a_line_a_step(job: SetUp) -> None:
     assert job.stand.indices == {"mangakai-logs-000001": {"mangakai-logs": {"is_write_index": True}}}
     assert job.stand.objects == {"view": VIEW, "board": BOARD}
     assert job.stand.default_view == "view"
-    assert (len(job.out.splitlines()), job.err, job.clock.pauses) == (9, "", [])
+    assert (job.stand.team, job.stand.default_view_of_team) == ({"view": VIEW}, "view of team")
+    assert (len(job.out.splitlines()), job.err, job.clock.pauses) == (12, "", [])
 
 
 def test_run_again_it_changes_nothing(job: SetUp) -> None:
@@ -132,6 +134,7 @@ def test_an_earlier_run_may_have_ended_anywhere(job: SetUp, path: str) -> None:
         assert f"{method} {of}" in job.stand.kept
     assert job.stand.indices == {"mangakai-logs-000001": {"mangakai-logs": {"is_write_index": True}}}
     assert (set(job.stand.objects), job.stand.default_view) == ({"view", "board"}, "view")
+    assert (job.stand.team, job.stand.default_view_of_team) == ({"view": VIEW}, "view of team")
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -216,6 +219,8 @@ def test_the_reason_of_an_error_is_told_whole(job: SetUp) -> None:
         ("Kibana: POST", IMPORT, {}),
         ("Kibana: POST", IMPORT, {"success": "no"}),
         ("Kibana: POST", IMPORT, {"success": False}),
+        ("Kibana: POST", IMPORT, {"success": True, "successCount": 1}),
+        ("Kibana: POST", TEAM_IMPORT, {"success": True, "successCount": 1, "successResults": [{}]}),
     ],
 )
 def test_an_answer_of_another_form_names_who_gave_it(job: SetUp, who: str, path: str, body: Any) -> None:
@@ -310,5 +315,6 @@ def test_a_missing_ca_file_is_named(job: SetUp) -> None:
 def test_it_runs_alone_on_the_standard_library_and_names_what_is_not_set() -> None:
     program = [sys.executable, "-I", "-S", str(FOLDER / "set_up.py")]
     run = subprocess.run(program, env={"REPLICAS": "1"}, capture_output=True, text=True, check=False)
-    names = "ELASTICSEARCH_URL, KIBANA_URL, ELASTIC_USERNAME, ELASTIC_PASSWORD, CA_FILE, RETENTION_DAYS"
+    names = "ELASTICSEARCH_URL, KIBANA_URL, ELASTIC_USERNAME, ELASTIC_PASSWORD, CA_FILE, "
+    names += "KIBANA_SPACE, RETENTION_DAYS"
     assert (run.returncode, run.stderr) == (1, f"error: not set in the environment: {names}\n")

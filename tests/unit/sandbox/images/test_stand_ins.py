@@ -157,6 +157,14 @@ class Elasticsearch(kibana.Elasticsearch):
 
     def __init__(self) -> None:
         self.kept: list[dict[str, Any]] = []
+        self.made: dict[str, dict[str, Any]] = {}
+
+    def has(self, id_: str) -> bool:
+        return id_ in self.made
+
+    def create(self, one: dict[str, Any]) -> bool:
+        id_ = f"{one['type']}:{one['id']}"
+        return self.made.setdefault(id_, one) is one
 
     def ask(self, *_: object, **__: object) -> tuple[int, dict[str, Any]]:
         return 200, {}
@@ -165,11 +173,13 @@ class Elasticsearch(kibana.Elasticsearch):
         self.kept += objects
 
 
-def imported(elasticsearch: Elasticsearch, *objects: Mapping[str, Any], login: str = "elastic:x") -> Answer:
+def imported(
+    elasticsearch: Elasticsearch, *objects: Mapping[str, Any], login: str = "elastic:x", of_space: str = ""
+) -> Answer:
     head = 'Content-Disposition: form-data; name="file"; filename="a.ndjson"\r\n\r\n'
     part = head + "\n".join(map(json.dumps, objects))
     form = {"Content_Type": "multipart/form-data; boundary=b", "kbn_xsrf": "x"}
-    path, body = "/api/saved_objects/_import", f"--b\r\n{part}\r\n--b--\r\n".encode()
+    path, body = f"{of_space}/api/saved_objects/_import", f"--b\r\n{part}\r\n--b--\r\n".encode()
     return kibana.Kibana(elasticsearch).respond(request("POST", path, login, body, **form))
 
 
@@ -177,10 +187,29 @@ def test_kibana_imports_all_or_says_what_is_wrong() -> None:
     elasticsearch = Elasticsearch()
     view = {"type": "index-pattern", "id": "v", "attributes": {}}
     search = {"type": "search", "id": "s", "references": [{"type": "index-pattern", "id": "v", "name": "x"}]}
-    assert imported(elasticsearch, view, search).content == {"success": True, "successCount": 2}
-    assert elasticsearch.kept == [view, search]
-    content: Any = imported(elasticsearch, search, {"type": "nonsense", "id": "n"}).content
+    content: Any = imported(elasticsearch, view, search).content
+    assert (content["success"], content["successCount"]) == (True, 2)
+    assert elasticsearch.kept == [{**view, "space": "default"}, {**search, "space": "default"}]
+    content = imported(elasticsearch, search, {"type": "nonsense", "id": "n"}).content
     wrong = {(error["id"], error["error"]["type"]) for error in content["errors"]}
     assert wrong == {("s", "missing_references"), ("n", "unsupported_type")}
     assert imported(elasticsearch, view, login="").status == 401
-    assert elasticsearch.kept == [view, search]
+    assert len(elasticsearch.kept) == 2
+
+
+def test_kibana_keeps_what_is_of_a_space_apart() -> None:
+    elasticsearch = Elasticsearch()
+    view = {"type": "index-pattern", "id": "v", "attributes": {}}
+
+    def called(path: str, **body: str) -> Answer:
+        text = json.dumps(body).encode()
+        return kibana.Kibana(elasticsearch).respond(request("POST", path, "elastic:x", text, kbn_xsrf="x"))
+
+    assert imported(elasticsearch, view, of_space="/s/team").status == 404
+    assert [called("/api/spaces/space", id="team", name="Team").status for _ in range(2)] == [200, 409]
+    content: Any = imported(elasticsearch, view, of_space="/s/team").content
+    assert content["successResults"] == [{"type": "index-pattern", "id": "v", "destinationId": "v-team"}]
+    assert elasticsearch.kept == [{**view, "id": "v-team", "space": "team"}]
+    for of_space, space in (("", "default"), ("/s/team", "team")):
+        assert called(f"{of_space}/api/data_views/default", data_view_id=f"of {space}").status == 200
+        assert elasticsearch.made[f"config:{space}"]["attributes"] == {"defaultIndex": f"of {space}"}

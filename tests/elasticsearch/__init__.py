@@ -1,0 +1,1 @@
+"""What each login may do, asked of the real Elasticsearch."""
