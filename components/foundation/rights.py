@@ -35,9 +35,11 @@ def in_cluster(name: str, rights: Rights, parent: pulumi.Resource) -> list[pulum
     return _given(name, rights, None, rbac.v1.ClusterRole, rbac.v1.ClusterRoleBinding, parent)
 
 
-def in_namespace(name: str, rights: Rights, parent: pulumi.Resource) -> list[pulumi.Resource]:
-    """Return a Role with these rights in the ServiceAccount's own namespace and its binding, both called `name`."""
-    return _given(name, rights, rights.namespace, rbac.v1.Role, rbac.v1.RoleBinding, parent)
+def in_namespace(
+    name: str, rights: Rights, parent: pulumi.Resource, namespace: str | None = None
+) -> list[pulumi.Resource]:
+    """Return a Role with these rights and its binding, both called `name`, in the account's namespace or another."""
+    return _given(name, rights, namespace or rights.namespace, rbac.v1.Role, rbac.v1.RoleBinding, parent)
 
 
 def _given(

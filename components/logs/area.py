@@ -10,12 +10,13 @@ from ..foundation.base import Base
 from ..metrics.area import Metrics
 from .filebeat import Filebeat, FilebeatArgs
 from .kibana import Kibana, KibanaArgs
+from .kubernetes_events import KubernetesEvents, KubernetesEventsArgs
 from .log_index import LogIndex, LogIndexArgs
 from .logstash import AlertmanagerConnection, Logstash, LogstashArgs
 
 
 def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) -> Elasticsearch:
-    """Make Elasticsearch, which Grafana and the backups read too, Kibana, the index, Logstash and Filebeat."""
+    """Make Elasticsearch, which Grafana and the backups read too, Kibana, the index, Logstash, Filebeat, the events."""
     settings, logs = base.settings, base.settings.logs
     elasticsearch = elastic.deploy_elasticsearch(
         base, operator, name="mangakai-logs", settings=logs.elasticsearch, users=users_of_logs(base.secrets)
@@ -46,7 +47,7 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
         ),
         base.options(elasticsearch, metrics.alertmanager),
     )
-    Filebeat(
+    filebeat = Filebeat(
         "filebeat",
         FilebeatArgs(
             placement=base.agents,
@@ -59,4 +60,6 @@ def deploy(base: Base, urls: Urls, metrics: Metrics, operator: ElasticOperator) 
         ),
         base.options(logstash),
     )
+    events = KubernetesEventsArgs(placement=base.monitoring, application_namespace=settings.application.namespace)
+    KubernetesEvents("kubernetes-events", events, base.options(filebeat))
     return elasticsearch

@@ -1,4 +1,4 @@
-"""Filebeat: on each node, ships the lines of the application's containers to Logstash."""
+"""Filebeat: on each node, ships the lines of the application's containers, and Kubernetes' events, to Logstash."""
 
 import re
 from collections.abc import Mapping
@@ -11,10 +11,12 @@ from pulumi_kubernetes import core
 from ..elastic.connection import ElasticsearchConnection
 from ..foundation.certificate import derived
 from ..foundation.metadata import metadata
+from ..foundation.names import MONITORING
 from ..foundation.placement import Placement
 from ..foundation.pod_security import RESTRICTED, SECCOMP
 from ..settings.logs import FilebeatSettings
 from . import multiline
+from .kubernetes_events import NAME as EVENTS
 
 _ACCOUNT = "filebeat"
 _LOGS = "/var/log/containers"
@@ -101,7 +103,10 @@ def _containers(namespaces: list[str]) -> dict[str, Any]:
         # D-095, D-096: containerd's files, by the input that Filebeat 9 has
         "type": "filestream",
         "id": "containers",
-        "paths": [f"{_LOGS}/*_{namespace}_*.log" for namespace in namespaces],
+        "paths": [
+            *(f"{_LOGS}/*_{namespace}_*.log" for namespace in namespaces),
+            f"{_LOGS}/{EVENTS}-*_{MONITORING}_{EVENTS}-*.log",
+        ],
         "prospector.scanner.symlinks": True,
         # A file is known by its first bytes: by default 1024, and one that never has so many would never be read. Each
         # line begins with its nanosecond.

@@ -21,6 +21,7 @@ from .parts import (
     JAEGER_QUERY,
     KIBANA_PODS,
     KUBE_STATE_METRICS,
+    KUBERNETES_EVENTS,
     LOG_INDEX,
     LOGS,
     LOGS_EXPORTER,
@@ -111,7 +112,8 @@ def _alerts(settings: Settings) -> Iterator[Arrow]:
 
 def _logs() -> Iterator[Arrow]:
     yield Arrow(FILEBEAT, LOGSTASH, (5044,))
-    yield Arrow(FILEBEAT, Place.API_SERVER, API_SERVER)
+    for part in (FILEBEAT, KUBERNETES_EVENTS):
+        yield Arrow(part, Place.API_SERVER, API_SERVER)
     for part in (LOGSTASH, KIBANA_PODS, LOG_INDEX, LOGS_EXPORTER, GRAFANA):
         yield Arrow(part, LOGS, (ELASTICSEARCH,))
     yield Arrow(LOG_INDEX, KIBANA_PODS, (5601,))
@@ -142,6 +144,9 @@ def _people(settings: Settings) -> Iterator[Arrow]:
         yield Arrow(Place.PEOPLE, part, (port,))
     if settings.exposure.jaeger:
         yield Arrow(Place.PEOPLE, JAEGER_QUERY, (16686,))
+    if sign_on := settings.grafana.single_sign_on:
+        for url in (sign_on.token_url, sign_on.api_url):
+            yield Arrow(GRAFANA, Place.OUTSIDE, (url and urlsplit(url).port or HTTPS,))
 
 
 def _backups() -> Iterator[Arrow]:

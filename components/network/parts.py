@@ -59,7 +59,7 @@ LOGS, TRACES = _elasticsearch("mangakai-logs"), _elasticsearch("mangakai-traces"
 LOGS_EXPORTER, TRACES_EXPORTER = _exporter("mangakai-logs"), _exporter("mangakai-traces")
 
 KIBANA_PODS = Part(name="kibana", labels=KIBANA.selector)
-LOG_INDEX = _of("log-index")
+LOG_INDEX, KUBERNETES_EVENTS = _of("log-index"), _of("kubernetes-events")
 LOGSTASH = Part(name="logstash", labels={"logstash.k8s.elastic.co/name": "logstash"})
 FILEBEAT = Part(name="filebeat", labels={"beat.k8s.elastic.co/name": "filebeat"}, namespace=AGENTS)
 

@@ -17,6 +17,7 @@ from .templates import Container, Object
 ENDING: Mapping[str, str] = {
     "python -m backup *": "tests/backup_agent/test_stopping.py",
     "python */set_up.py": "tests/backup_agent/test_stopping.py",
+    "python */watch.py": "tests/backup_agent/test_stopping.py",
     'python -c """Wait until an Elasticsearch answers *': "tests/backup_agent/test_stopping.py",
 }
 _SHELLS = {"sh", "bash", "ash", "dash"}

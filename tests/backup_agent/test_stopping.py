@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import socketserver
@@ -34,6 +35,7 @@ from backup_agent.blocks import read
 from backup_agent.saved_by_restic import SavedByRestic
 from components.backups.agent_config_map import files as backup_files
 from components.elastic import awaited
+from components.logs.events import watch
 from components.logs.log_index import files as set_up_files
 from tests.backup_agent import first_process
 from tests.backup_agent.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
@@ -52,6 +54,7 @@ RUN_GRAFANA = "python -m backup run grafana"
 RUN_BACKUP = "python -m backup run alertmanager mangakai-logs mangakai-traces"
 SET_UP_BACKUP = "python -m backup set-up mangakai-logs mangakai-traces"
 SET_UP_LOGS = "python /set-up/set_up.py"
+WATCH_EVENTS = "python /program/watch.py"
 AWAIT_ELASTICSEARCH = f"python -c {awaited.PROGRAM}"
 
 
@@ -74,7 +77,15 @@ def test_these_are_the_programs_of_ours_that_run_in_pods(tmp_path: Path) -> None
     for stack in STACKS:
         for resource in run(stack, tmp_path).resources:
             found |= set(commands(list(resource.inputs.values())))
-    assert found == {RUN_PROMETHEUS, RUN_GRAFANA, RUN_BACKUP, SET_UP_BACKUP, SET_UP_LOGS, AWAIT_ELASTICSEARCH}
+    assert found == {
+        RUN_PROMETHEUS,
+        RUN_GRAFANA,
+        RUN_BACKUP,
+        SET_UP_BACKUP,
+        SET_UP_LOGS,
+        WATCH_EVENTS,
+        AWAIT_ELASTICSEARCH,
+    }
 
 
 @dataclass
@@ -86,7 +97,8 @@ class Pods:
     count: int = 0
 
     def __post_init__(self) -> None:
-        for name, contents in {"programs/backup": backup_files(), "set-up": set_up_files()}.items():
+        events = {"watch.py": Path(watch.__file__).read_text()}
+        for name, contents in {"programs/backup": backup_files(), "set-up": set_up_files(), "program": events}.items():
             (self.folder / name).mkdir(parents=True)
             for file, text in contents.items():
                 (self.folder / name / file).write_text(text)
@@ -108,7 +120,8 @@ class Pods:
             "BACKUP_LISTEN": f"127.0.0.1:{METRICS_PORT}",
             **more,
         }
-        words = command.replace("/set-up/", f"{self.folder}/set-up/").split(maxsplit=2 if " -c " in command else -1)
+        command = re.sub("/(set-up|program)/", rf"{self.folder}/\1/", command)
+        words = command.split(maxsplit=2 if " -c " in command else -1)
         with first_process.started(words, environment, folder, host, dns) as process:
             yield process
 
@@ -224,6 +237,17 @@ def test_the_set_up_of_logs_in_a_request_that_is_not_answered(pods: Pods, silent
     with pods.pod(SET_UP_LOGS, "log-index-x", logs(tmp_path, f"127.0.0.1:{silent}")) as pod:
         pod.until(lambda: connected(pod, silent))
         pod.stop(NOT_DONE)
+
+
+def test_the_events_in_a_request_that_is_not_answered(pods: Pods, silent: int, tmp_path: Path) -> None:
+    (tmp_path / "places").mkdir()
+    (tmp_path / "token").write_text("x")
+    logs(tmp_path, "x")
+    environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(silent)}
+    environment |= {"ACCOUNT": str(tmp_path), "PLACES": f"{tmp_path}/places", "NAMESPACES": "mangakai-prod"}
+    with pods.pod(WATCH_EVENTS, "kubernetes-events-x", environment) as pod:
+        pod.until(lambda: connected(pod, silent))
+        pod.stop(ASKED_TO_STOP)
 
 
 def test_waiting_for_elasticsearch_in_a_request_that_is_not_answered(pods: Pods, silent: int, tmp_path: Path) -> None:

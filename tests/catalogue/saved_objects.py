@@ -38,7 +38,7 @@ GUIDE: Item = {"title": "MangakAI Logs Dashboard", "timeRestore": True, "timeFro
 PANEL: Item = {"panelIndex": "1", "panelRefName": "panel_1", "embeddableConfig": {"title": "Log Levels Over Time"}}
 GRID: Item = {"x": 0, "y": 0, "w": 24, "h": 15}
 TITLES = ["Log Levels Over Time", "Errors by Service", "nginx Status Codes Over Time", "Unparsed Lines Over Time"]
-TITLES += ["Recent Errors", "Unparsed Lines"]
+TITLES += ["Recent Errors", "Kubernetes Events", "Unparsed Lines"]
 
 NUMBERS = {"byte", "short", "integer", "long", "unsigned_long", "half_float", "float", "double", "scaled_float"}
 VALUES = {"boolean", "date", "ip", "keyword"} | NUMBERS

@@ -98,8 +98,10 @@ def say(rendered: Rendered) -> Any:
     folder = rendered.folder / "templates"
     (folder / "links.tmpl").write_text(links(GRAFANA, KIBANA))
 
-    def execute(field: str, status: str, pods: list[str], severity: str = "critical") -> str:
-        common = {"alertname": "HighErrorRate", "severity": severity, "service": "mangakai-backend", "zone": "a b/c+"}
+    def execute(
+        field: str, status: str, pods: list[str], severity: str = "critical", name: str = "HighErrorRate"
+    ) -> str:
+        common = {"alertname": name, "severity": severity, "service": "mangakai-backend", "zone": "a b/c+"}
         annotations = {
             "summary": "the <summary>",
             "runbook_url": "https://wiki.mangakai.com/runbooks/high-error-rate",
@@ -212,6 +214,39 @@ def test_slack_shows_the_links_and_a_count_however_many_alerts_there_are(rendere
     assert "|Silence>\n" in text
     assert "\n200 alerts, the first 20 of them:\n" in text
     assert text.count("the description of") == 20
+
+
+@pytest.mark.parametrize("name", ["PodCrashLooping", "PodNotReady", "HighErrorRate"])
+def test_an_alert_about_a_pod_leads_to_what_kubernetes_says_of_it(rendered: Rendered, say: Any, name: str) -> None:
+    by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
+    pods, found = ["backend-0", "backend-1"], set[str]()
+    for receiver, severity in {"default": "info", "critical-alerts": "critical", "warning-alerts": "warning"}.items():
+        (mail,) = by_name[receiver]["email_configs"]
+        text = say(mail["text"], "firing", pods, severity, name)
+        found |= {unquote(link) for link in re.findall(r"^Events: (\S+)$", text, flags=re.MULTILINE)}
+        page = Words(say(mail["html"], "firing", pods[:1], severity, name))
+        found |= {unquote(link) for text, link in page.links.items() if text == "Events"}
+    (slack,) = by_name["critical-alerts"]["slack_configs"]
+    text = say(slack["text"], "firing", pods, "critical", name)
+    found |= {unquote(link) for link in re.findall(r"<(\S+)\|Events>", text)}
+    view = "dataSource:(dataViewId:mangakai-logs,type:dataView)"
+    queries = [f'mangakai.object.name:"{pod}" or kubernetes.pod.name:"{pod}"' for pod in pods]
+    assert found == (
+        set()
+        if name == "HighErrorRate"
+        else {
+            f"{KIBANA}/app/discover#/?_g=(time:(from:'2026-01-01T02:00:00.000Z',to:now))"
+            f"&_a=({view},query:(language:kuery,query:'{query}'))"
+            for query in queries
+        }
+    )
+
+
+def test_slack_cuts_no_text_of_many_pods(rendered: Rendered, say: Any) -> None:
+    by_name = {each["name"]: each for each in _config(rendered)["receivers"]}
+    (slack,) = by_name["critical-alerts"]["slack_configs"]
+    pods = [f"mangakai-backend-7f9c6d5b8-{number:05}" for number in range(200)]
+    assert len(say(slack["text"], "firing", pods, "critical", "PodCrashLooping")) < 8000
 
 
 @pytest.mark.parametrize(

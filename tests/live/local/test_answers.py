@@ -11,10 +11,11 @@ import pytest
 import urllib3
 
 from components.foundation.names import KIBANA_SPACE, WEB_USER
+from components.foundation.set_up_job import IMAGE
 from components.foundation.web_interfaces import WEB_INTERFACES
 from tests import offline
 from tests.live import checks
-from tests.live.application import TRACE
+from tests.live.application import NAMESPACE, TRACE
 from tests.live.asking import ask, until
 from tests.live.checks import ADMIN, ALERTMANAGER, GRAFANA, JAEGER, KIBANA, PEOPLE, PROMETHEUS
 from tests.live.elastic import as_kibana, documents, elastic
@@ -78,6 +79,18 @@ def test_a_line_of_a_container_is_found_in_elasticsearch(project: Project, api: 
     began = time.monotonic()
     until(lambda: documents(project, api, "canary"), 120, "a line in the index")
     print(f"\nafter {time.monotonic() - began:.0f} s")
+
+
+def test_a_request_that_no_node_can_meet_is_found_in_elasticsearch_within_a_minute(project: Project, api: Api) -> None:
+    container = {"name": "draw", "image": IMAGE, "resources": {"requests": {"cpu": "4096"}}}
+    pod: Any = {"metadata": {"name": "greedy"}, "spec": {"containers": [container]}}
+    began = time.monotonic()
+    api.core.create_namespaced_pod(NAMESPACE, pod)
+    try:
+        until(lambda: documents(project, api, "(FailedScheduling AND greedy)"), 60, "the event in the index")
+        print(f"\nafter {time.monotonic() - began:.0f} s")
+    finally:
+        api.core.delete_namespaced_pod("greedy", NAMESPACE)
 
 
 @pytest.mark.usefixtures("trace")

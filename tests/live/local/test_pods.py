@@ -20,7 +20,7 @@ GRACE, GRACE_OF_ELASTICSEARCH = 30, 90
 
 
 def test_every_pod_is_ready_and_none_has_restarted(api: Api) -> None:
-    checks.every_pod_is_ready(api, 16)
+    checks.every_pod_is_ready(api, 17)
 
 
 def test_a_second_up_changes_nothing(project: Project) -> None:

@@ -12,8 +12,9 @@ from tests.sandbox.conftest import Api
 
 TABLE = Path(__file__).with_name("rights.yaml")
 NAMESPACES = ("monitoring", "monitoring-agents")
-# No Role is in this one: what somebody may do here, they may do everywhere.
-ELSEWHERE = "default"
+# Where Roles are, and one where none is: what somebody may do there, they may do everywhere.
+WITH_ROLES = (*NAMESPACES, "mangakai-prod", "default")
+ELSEWHERE = "kube-node-lease"
 # The verbs, and what they are allowed on.
 Right = tuple[str, str]
 
@@ -55,7 +56,7 @@ def by_verbs(given: set[Right]) -> dict[str, list[str]]:
 
 
 def test_each_may_do_what_the_table_says_and_no_more(api: Api) -> None:
-    nobody = {where: may(api, "default/default", where) for where in (ELSEWHERE, *NAMESPACES)}
+    nobody = {where: may(api, "default/default", where) for where in (ELSEWHERE, *WITH_ROLES)}
     accounts = [
         f"{space}/{account['metadata']['name']}"
         for space in NAMESPACES
@@ -64,7 +65,7 @@ def test_each_may_do_what_the_table_says_and_no_more(api: Api) -> None:
     found: dict[str, dict[str, dict[str, list[str]]]] = {}
     for account in sorted(accounts):
         everywhere = may(api, account, ELSEWHERE) - nobody[ELSEWHERE]
-        there = {space: may(api, account, space) - nobody[space] - everywhere for space in NAMESPACES}
+        there = {space: may(api, account, space) - nobody[space] - everywhere for space in WITH_ROLES}
         found[account] = {where: by_verbs(can) for where, can in {"cluster": everywhere, **there}.items() if can}
     assert found == yaml.safe_load(TABLE.read_text())
 
@@ -85,4 +86,5 @@ def test_the_token_is_where_the_api_server_is_asked_and_nowhere_else(api: Api) -
         "elastic-operator/manager",
         "jaeger-operator/jaeger-operator",
         "filebeat/filebeat",
+        "kubernetes-events/kubernetes-events",
     }

@@ -138,7 +138,7 @@ def test_a_flattened_field_has_any_subfield() -> None:
         (lambda i: _attributes(i, ERRORS).pop("grid"), "attribute grid"),
         (lambda i: i.append(copy.deepcopy(i[0])), "mangakai-logs: id of 2 objects"),
         # references
-        (lambda i: _references(i).pop(), "no reference 6:panel_6"),
+        (lambda i: _references(i).pop(), "no reference 7:panel_7"),
         (lambda i: _references(i, LEVELS).clear(), "no reference indexpattern-datasource-layer-lines"),
         (lambda i: _references(i).append(_references(i)[0]), "1:panel_1 is there 2 times"),
         (lambda i: _references(i)[1].update(id="lost"), "there is no lens lost"),

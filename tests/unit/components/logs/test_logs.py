@@ -27,7 +27,8 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_filebeat_reads_the_namespaces_and_files_of_the_settings() -> None:
     settings = FilebeatSettings(namespaces=["shop"], paths=["/var/log/mangakai/*.log"])
     containers, files = filebeat.render(settings, "logstash:5044", "manga-test")["filebeat.inputs"]
-    assert containers["paths"] == ["/var/log/containers/*_manga-test_*.log", "/var/log/containers/*_shop_*.log"]
+    names = ["*_manga-test_*.log", "*_shop_*.log", "kubernetes-events-*_monitoring_kubernetes-events-*.log"]
+    assert containers["paths"] == [f"/var/log/containers/{name}" for name in names]
     assert files["paths"] == ["/var/log/mangakai/*.log"]
     assert files["processors"] == [{"add_fields": {"target": "service", "fields": {"name": "mangakai-backend"}}}]
     assert len({each["id"] for each in (containers, files)}) == 2

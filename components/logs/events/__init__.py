@@ -1,0 +1,1 @@
+"""The program that writes Kubernetes' events as lines."""
