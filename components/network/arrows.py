@@ -146,7 +146,7 @@ def _people(settings: Settings) -> Iterator[Arrow]:
         yield Arrow(Place.PEOPLE, JAEGER_QUERY, (16686,))
     if sign_on := settings.grafana.single_sign_on:
         for url in (sign_on.token_url, sign_on.api_url):
-            yield Arrow(GRAFANA, Place.OUTSIDE, (url and urlsplit(url).port or HTTPS,))
+            yield Arrow(GRAFANA, Place.OUTSIDE, ((url and urlsplit(url).port) or HTTPS,))
 
 
 def _backups() -> Iterator[Arrow]:

@@ -164,6 +164,16 @@ def test_a_long_term_store_is_reached_at_its_port(tmp_path: Path, remote_write: 
     assert not allowed(found, end("prometheus"), End(address=WORLD), 8444)
 
 
+def test_grafana_reaches_who_logs_people_in(tmp_path: Path) -> None:
+    urls = {"authUrl": "https://id.example.com/auth", "tokenUrl": "https://id.example.com:8443/token"}
+    sign_on = {"clientId": "grafana", "domains": ["example.com"], **urls, "apiUrl": "https://id.example.com/user"}
+    network = {"apiServer": ["10.2.0.0/28"]}
+    for grafana, expected in ({"singleSignOn": sign_on}, [True, True]), ({}, [False, False]):
+        (folder := tmp_path / str(expected[0])).mkdir()
+        found = changed(folder, "local", grafana=grafana, network=network)
+        assert [allowed(found, end("grafana"), End(address=WORLD), port) for port in (8443, 443)] == expected
+
+
 def test_the_relay_is_reached_at_its_port(tmp_path: Path) -> None:
     smtp = {"smarthost": "relay.example.com:2525", "from": "a@example.com", "authUsername": "a"}
     found = changed(tmp_path, alertmanager={"heartbeat": True, "smtp": smtp})
