@@ -224,3 +224,24 @@ def test_what_is_impossible_is_refused(rules: dict[str, object], said: str) -> N
 def test_all_that_is_wrong_is_said_at_once() -> None:
     said = problems({"Nope": {}, "HighErrorRate": {"threshold": 5}, "RedisDown": {"threshold": 2}})
     assert len(said) == 3
+
+
+@pytest.mark.parametrize("alert", steps())
+def test_no_alert_ends_with_a_scrape_that_fails(alert: str) -> None:
+    """Single scrapes are asked for by `absent` only, and of `up`, which is there after each."""
+    for rule in steps()[alert].values():
+        instants = {selector.name for selector in instant_selectors(promql_parser.parse(rule["expr"]))}
+        assert instants <= {"up"}, f"{alert} looks at single scrapes of {instants}"
+
+
+def instant_selectors(expression: Any) -> Iterator[promql_parser.VectorSelector]:
+    """Yield what a parsed expression asks for without a range, but for what it asks whether it is there."""
+    if isinstance(expression, promql_parser.VectorSelector):
+        yield expression
+    elif isinstance(expression, promql_parser.BinaryExpr):
+        yield from (*instant_selectors(expression.lhs), *instant_selectors(expression.rhs))
+    elif isinstance(expression, promql_parser.Call):
+        if expression.func.name != "absent":
+            yield from (found for argument in expression.args for found in instant_selectors(argument))
+    elif hasattr(expression, "expr"):
+        yield from instant_selectors(expression.expr)
