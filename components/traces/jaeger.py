@@ -41,6 +41,27 @@ _ACCOUNT = f"{NAME}-without-token"
 _CA = "/etc/elasticsearch/certificates"
 
 
+def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, list[str]]:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
+
+
+_KEEPS = ["create", "delete", "list", "update"]
+# What it makes of a Jaeger, and what it lists each time to delete what no Jaeger wants any more. Of the kinds in the
+# last four lines a stack's Jaeger has none.
+# Source: ReconcileJaeger.apply in pkg/controller/jaeger/jaeger_controller.go of the operator 1.65.0.
+_OPERATORS_RULES = [
+    _rule("jaegertracing.io", ["jaegers"], ["get", "list", "patch", "update", "watch"]),
+    _rule("jaegertracing.io", ["jaegers/finalizers", "jaegers/status"], ["patch", "update"]),
+    _rule("apps", ["deployments"], [*_KEEPS, "get", "watch"]),
+    _rule("", ["configmaps", "serviceaccounts", "services"], _KEEPS),
+    _rule("batch", ["cronjobs"], _KEEPS),
+    _rule("", ["secrets"], ["list"]),
+    _rule("apps", ["daemonsets"], ["list"]),
+    _rule("autoscaling", ["horizontalpodautoscalers"], ["list"]),
+    _rule("networking.k8s.io", ["ingresses"], ["list"]),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class JaegerArgs:
     """The arguments of Jaeger.
@@ -144,17 +165,20 @@ class Jaeger(pulumi.ComponentResource):
         self.register_outputs({"query": self.query, "otlp": self.otlp})
 
     def _rights(self, args: JaegerArgs) -> list[pulumi.Resource]:
-        """Return the right without which the operator never starts to work, and which a Role cannot give.
+        """Return the operator's rights, in place of its chart's Role.
 
-        Source: detectDefaultIngressClass in pkg/autodetect/main.go of the operator 1.65.0.
+        In the cluster it looks for the default ingress class, without which it never starts to work
+        (detectDefaultIngressClass in pkg/autodetect/main.go of the operator 1.65.0).
         """
-        of_operator = rights.Rights(
-            component="jaeger",
-            account=_OPERATOR,
-            namespace=args.placement.namespace,
-            rules=[{"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": rights.READ}],
-        )
-        return rights.in_cluster(JAEGER_OPERATOR_RIGHTS, of_operator, self)
+
+        def of_operator(rules: list[dict[str, list[str]]]) -> rights.Rights:
+            return rights.Rights(component="jaeger", account=_OPERATOR, namespace=args.placement.namespace, rules=rules)
+
+        classes = {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": rights.READ}
+        return [
+            *rights.in_cluster(JAEGER_OPERATOR_RIGHTS, of_operator([classes]), self),
+            *rights.in_namespace(f"{_OPERATOR}-resources", of_operator(_OPERATORS_RULES), self),
+        ]
 
     def _certificate(self, args: JaegerArgs) -> core.v1.Secret:
         """Return the TLS Secret of the operator's webhook server, which it starts whether or not anybody calls it."""
@@ -177,6 +201,7 @@ def _pods(part: str) -> dict[str, str]:
 def _operator_values(cert_manager: bool) -> dict[str, Any]:
     return {
         "image": {"tag": _OPERATOR_VERSION},
+        "rbac": {"create": False},
         "certs": {
             "issuer": {"create": cert_manager},
             "certificate": {"create": cert_manager, "secretName": _CERT_MANAGERS if cert_manager else _OURS},

@@ -1,7 +1,4 @@
-"""The exceptions from the rules that the program's own stacks need, each with its reason.
-
-The rights are those that the charts give.
-"""
+"""The exceptions from the rules that the program's own stacks need, each with its reason."""
 
 from collections.abc import Sequence
 
@@ -16,24 +13,8 @@ EXCEPTIONS: Sequence[Excuse] = (
     ),
     Excuse(
         "reads-secrets",
-        "Role monitoring/jaeger-operator",
-        "jaeger-operator's chart gives it every Secret of its namespace, for an Elasticsearch of its own, which it "
-        "makes on OpenShift only",
-    ),
-    Excuse(
-        "escalates",
-        "Role monitoring/jaeger-operator",
-        "jaeger-operator's chart lets it write clusterrolebindings, which a Role cannot give, for they are in no "
-        "namespace",
-    ),
-    Excuse(
-        "gives-nothing",
-        "Role monitoring/jaeger-operator/namespaces",
-        "jaeger-operator asks once for the namespaces, is refused, and does without: it watches its own",
-    ),
-    Excuse(
-        "gives-nothing",
-        "Role monitoring/jaeger-operator/clusterrolebindings",
-        "jaeger-operator writes them for an agent or a proxy that no stack of ours has",
+        "Role monitoring/jaeger-operator-resources",
+        "jaeger-operator lists the Secrets that it once made for a Jaeger, though ours has none, each time that it "
+        "looks at one, and does nothing where that is refused",
     ),
 )

@@ -10,6 +10,7 @@ from tests.offline import Run, before
 
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 READ = ["get", "list", "watch"]
+KEPT = ["create", "delete", "list", "update"]
 # By the name of the Role: where it counts, whose it is, and what it allows.
 ROLES: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
     "mangakai-elastic-operator": (
@@ -29,6 +30,29 @@ ROLES: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
             {"apiGroups": [""], "resources": ["nodes", "nodes/metrics", "pods", "services"], "verbs": READ},
             {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": READ},
             {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
+        ],
+    ),
+    "jaeger-operator-resources": (
+        "Role",
+        "jaeger-operator",
+        [
+            {
+                "apiGroups": ["jaegertracing.io"],
+                "resources": ["jaegers"],
+                "verbs": ["get", "list", "patch", "update", "watch"],
+            },
+            {
+                "apiGroups": ["jaegertracing.io"],
+                "resources": ["jaegers/finalizers", "jaegers/status"],
+                "verbs": ["patch", "update"],
+            },
+            {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": [*KEPT, "get", "watch"]},
+            {"apiGroups": [""], "resources": ["configmaps", "serviceaccounts", "services"], "verbs": KEPT},
+            {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": KEPT},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]},
+            {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list"]},
+            {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]},
+            {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["list"]},
         ],
     ),
     "grafana-config-maps": (

@@ -149,9 +149,12 @@ def test_each_exception_has_a_reason_and_each_program_that_ends_a_test() -> None
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_what_the_program_makes_itself_breaks_no_rule(stack: str, tmp_path: Path) -> None:
+def test_what_the_program_makes_itself_breaks_no_rule_but_where_an_operator_leaves_no_choice(
+    stack: str, tmp_path: Path
+) -> None:
     own = [one.inputs for one in run(stack, tmp_path).resources if one.type.startswith("kubernetes:")]
     own = [one for one in own if "kind" in one]
     print(f"{stack}: {len(own)} objects")
     assert len(own) > 20
-    assert broken(own, (), whole=False) == []
+    assert broken(own, EXCEPTIONS, whole=False) == []
+    assert {one.object for one in broken(own, (), whole=False)} == {"Role monitoring/jaeger-operator-resources"}
