@@ -16,10 +16,10 @@ from .scrubbing import FILTERED, scrub
 # The attribute of an exception that has left its span: the context of that.
 SPAN = "__mangakai_span__"
 # Where fields of one's own are that are called like one of the line's.
-OWN = "mangakai"
+EXTRA = "extra"
 # The names that the log pipeline reads, those before a dot above all.
 _RESERVED = {"@timestamp", "ecs", "error", "level", "log", "logger", "message", "span", "span_id", "timestamp", "trace",
-             "trace_id", OWN}  # fmt: skip
+             "trace_id", EXTRA}  # fmt: skip
 _OF_A_RECORD = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"}
 # The message again, in uvicorn's colours.
 _COLOURED = "color_message"
@@ -53,7 +53,7 @@ class Formatter(StdlibFormatter):
         reserved = {name: own.pop(name) for name in [*own] if name.partition(".")[0] in _RESERVED}
         first = {"@timestamp": line.pop("@timestamp"), "log.level": line["log"].pop("level")}
         text = json.dumps(
-            {**first, "message": line.pop("message"), **line, **own, **({OWN: reserved} if reserved else {})},
+            {**first, "message": line.pop("message"), **line, **own, **({EXTRA: reserved} if reserved else {})},
             ensure_ascii=False,
             separators=(",", ":"),
         )

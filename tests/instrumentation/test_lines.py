@@ -16,7 +16,7 @@ SECRET = "hunter2hunter2"
 # What a line says of itself, and what the log pipeline reads where it says nothing.
 NAMES = [
     *("@timestamp", "timestamp", "level", "log", "log.level", "logger", "log.logger", "trace", "trace_id", "trace.id"),
-    *("span", "span_id", "span.id", "error", "error.type", "ecs", "ecs.version", "mangakai"),
+    *("span", "span_id", "span.id", "error", "error.type", "ecs", "ecs.version", "extra"),
 ]
 TRACE = f"{0xABC:032x}"
 
@@ -90,7 +90,7 @@ class TestFields:
             raise ValueError("no ink")
         except ValueError:
             written = line("not drawn", **{name: 1700000000})
-        assert written["mangakai"] == {name: 1700000000}
+        assert written["extra"] == {name: 1700000000}
         assert (written["log.level"], written["log"]) == ("warning", {"logger": "mangakai.pages"})
         assert (written["trace"]["id"], written["error"]["type"]) == (TRACE, "ValueError")
         assert written["@timestamp"] != 1700000000

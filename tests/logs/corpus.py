@@ -84,7 +84,7 @@ def _instrumented() -> list[Case]:
         raised = sys.exc_info()
     failed = logging.LogRecord("mangakai.api", logging.ERROR, "", 0, "%s cannot be drawn: 漫画", ("page-7",), raised)
     ordered = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "Slow", (), None)
-    ordered.__dict__["manga"] = {"id": 7}
+    ordered.__dict__ |= {"manga": {"id": 7}, "level": 3}
     handler, lines = logs.handler(), []
     for record in (failed, ordered):
         record.created, record.msecs = 1769853600.123, 123
@@ -121,7 +121,7 @@ def _instrumented() -> list[Case]:
                 "log.level": "WARNING",
                 "log.logger": "uvicorn.error",
                 "message": "Slow",
-                "mangakai": {**rest, "manga": {"id": 7}},
+                "mangakai": {**rest, "manga": {"id": 7}, "extra": {"level": 3}},
             },
         ),
     ]
