@@ -84,7 +84,7 @@ def test_the_first_policy_of_the_application_is_refused_as_it_would_cut_it_off(a
             "labels": {"app.kubernetes.io/part-of": "mangakai-monitoring", "app.kubernetes.io/managed-by": "pulumi"}
         }
     }
-    others = {"metadata": {}}
+    others: dict[str, Any] = {"metadata": {}}
     for items, count in (([], 1), ([own], 1), ([own, others], 0)):
         _, _, refused = ask({DAEMON_SETS: {"items": []}, POLICIES: {"items": items}}, application=True)
         assert len(refused) == count, items
