@@ -22,6 +22,7 @@ from ..foundation.pod_security import AS_NOBODY, NON_ROOT, RESTRICTED
 from ..foundation.rollout_status import ANNOTATION, RolloutStatus, RolloutStatusArgs
 from ..foundation.web_interfaces import JAEGER
 from ..settings.traces import TracesSettings
+from . import indices
 
 NAME = "mangakai-jaeger"
 PORT = JAEGER.port
@@ -98,8 +99,9 @@ class Jaeger(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[args.storage]),
         )
         jaeger_spec = _spec(args.settings, args.sample_ratio, args.elasticsearch)
-        # Each change reaches the pods, which read their sampling ratio and their password at their start only.
-        configuration = pulumi.Output.json_dumps([jaeger_spec, args.credentials]).apply(
+        # Each change reaches the pods, which read their password at their start only, and the sampling as it changes.
+        read_at_start = {key: value for key, value in jaeger_spec.items() if key != "sampling"}
+        configuration = pulumi.Output.json_dumps([read_at_start, args.credentials]).apply(
             lambda text: hashlib.sha256(text.encode()).hexdigest()[:8]
         )
         custom_resource = apiextensions.CustomResource(
@@ -194,8 +196,11 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             "options": {
                 "es": {
                     "server-urls": elasticsearch.url,
-                    "index-prefix": "mangakai",
-                    "num-replicas": 1 if elasticsearch.nodes > 1 else 0,
+                    "index-prefix": indices.PREFIX,
+                    # Else a trace is not found by its id after three days.
+                    "max-span-age": indices.looked_back(settings.retention_days),
+                    "num-shards": indices.SHARDS,
+                    "num-replicas": indices.replicas(elasticsearch.nodes),
                     "tls": {"enabled": True, "ca": f"{_CA}/ca.crt"},
                 }
             },
@@ -222,6 +227,7 @@ def _spec(settings: TracesSettings, sample_ratio: float, elasticsearch: Elastics
             # Else each change stops all replicas at once.
             "strategy": {"type": "RollingUpdate"},
             "image": f"jaegertracing/jaeger-collector:{_VERSION}",
+            "options": {"sampling": {"strategies-reload-interval": "30s"}},
             "serviceAccount": _ACCOUNT,
             "resources": settings.collector.resources.manifest(),
         },
