@@ -23,6 +23,7 @@ from ..foundation.rollout_status import ANNOTATION, RolloutStatus, RolloutStatus
 from ..foundation.scheduling import apart, disruption_budget
 from ..foundation.web_interfaces import JAEGER
 from ..settings.traces import TracesSettings
+from . import indices
 
 NAME = "mangakai-jaeger"
 PORT = JAEGER.port
@@ -120,8 +121,9 @@ class Jaeger(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[args.storage]),
         )
         jaeger_spec = _spec(args)
-        # Each change reaches the pods, which read their sampling ratio and their password at their start only.
-        configuration = pulumi.Output.json_dumps([jaeger_spec, args.credentials]).apply(
+        # Each change reaches the pods, which read their password at their start only, and the sampling as it changes.
+        read_at_start = {key: value for key, value in jaeger_spec.items() if key != "sampling"}
+        configuration = pulumi.Output.json_dumps([read_at_start, args.credentials]).apply(
             lambda text: hashlib.sha256(text.encode()).hexdigest()[:8]
         )
         custom_resource = apiextensions.CustomResource(
@@ -231,8 +233,11 @@ def _spec(args: JaegerArgs) -> dict[str, Any]:
             "options": {
                 "es": {
                     "server-urls": elasticsearch.url,
-                    "index-prefix": "mangakai",
-                    "num-replicas": 1 if elasticsearch.nodes > 1 else 0,
+                    "index-prefix": indices.PREFIX,
+                    # Else a trace is not found by its id after three days.
+                    "max-span-age": indices.looked_back(settings.retention_days),
+                    "num-shards": indices.SHARDS,
+                    "num-replicas": indices.replicas(elasticsearch.nodes),
                     "tls": {"enabled": True, "ca": f"{_CA}/ca.crt"},
                 }
             },
@@ -262,6 +267,7 @@ def _spec(args: JaegerArgs) -> dict[str, Any]:
             "affinity": apart(_pods("collector")),
             **priority,
             "image": f"jaegertracing/jaeger-collector:{_VERSION}",
+            "options": {"sampling": {"strategies-reload-interval": "30s"}},
             "serviceAccount": _ACCOUNT,
             "resources": settings.collector.resources.manifest(),
         },

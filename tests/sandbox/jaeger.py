@@ -8,6 +8,7 @@ import yaml
 
 from components.elastic import users as access
 from components.settings import Settings
+from components.traces import indices
 from tests.sandbox.conftest import Api
 
 NAMESPACE = "monitoring"
@@ -25,9 +26,11 @@ def check(api: Api, settings: Settings) -> None:
     shared = {
         "--es.index-prefix=mangakai", f"--es.num-replicas={replicas}", f"--es.server-urls={STORAGE}",
         f"--es.tls.ca={CA}/ca.crt", "--es.tls.enabled=true",
+        "--es.num-shards=1", f"--es.max-span-age={indices.looked_back(traces.retention_days)}",
     }  # fmt: skip
+    sampling = {"--sampling.strategies-file=/etc/jaeger/sampling/sampling.json"}
     for part, asked, own in (
-        ("collector", traces.collector, {"--sampling.strategies-file=/etc/jaeger/sampling/sampling.json"}),
+        ("collector", traces.collector, sampling | {"--sampling.strategies-reload-interval=30s"}),
         ("query", traces.query, {"--query.ui-config=/etc/config/ui.json"}),
     ):
         workload = api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mangakai-jaeger-{part}")

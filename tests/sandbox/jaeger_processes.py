@@ -131,9 +131,14 @@ def _ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[
         return answer.status, answer.read()
 
 
-def send(spans: int) -> tuple[int, str]:
-    """Send one trace to the collector by OTLP, and return the status of the answer and the trace's id."""
-    request, trace, now = ExportTraceServiceRequest(), os.urandom(16), time.time_ns()
+def send(spans: int, age_hours: int = 0) -> tuple[int, str]:
+    """Send one trace to the collector by OTLP, and return the status of the answer and the trace's id.
+
+    Args:
+        spans: how many the trace has.
+        age_hours: how long ago they ended.
+    """
+    request, trace, now = ExportTraceServiceRequest(), os.urandom(16), time.time_ns() - age_hours * 3_600 * 10**9
     resource = request.resource_spans.add()
     name = resource.resource.attributes.add()
     name.key, name.value.string_value = "service.name", "mangakai-backend"
@@ -168,6 +173,13 @@ def process(trace: str) -> dict[str, Any]:
 def services() -> list[str]:
     """Return the names of the services that have sent spans, as the query service answers."""
     return list(json.loads(_ask(QUERY, "GET", "/api/services")[1])["data"] or [])
+
+
+def sampling() -> float:
+    """Return the share of requests that the collector tells whoever asks it to trace."""
+    status, answer = _ask(LISTENERS["collector"]["collector.http-server"], "GET", "/api/sampling?service=any")
+    assert status == 200, answer
+    return float(json.loads(answer)["probabilisticSampling"]["samplingRate"])
 
 
 def search(service: str, operation: str) -> list[str]:

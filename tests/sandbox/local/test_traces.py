@@ -14,6 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from components.elastic import users as access
+from components.settings.traces import TracesSettings
+from components.traces import indices
 from sandbox.demo.application.running import Application, Ports
 from sandbox.demo.watch import Watch
 from tests.catalogue import catalogue
@@ -95,6 +97,52 @@ def test_a_span_that_is_sent_is_found(storage: Storage) -> None:
     assert {"key": "http.route", "type": "string", "value": "/api/manga/{id}"} in span["tags"]
     indices = storage.node.ask("GET", f"/_cat/indices/{DAY}?format=json")
     assert {index["rep"] for index in indices} == {"0"}, "a replica for which there is no node"
+
+
+@pytest.mark.usefixtures("both")
+def test_a_trace_is_found_by_its_id_for_as_long_as_it_is_kept() -> None:
+    """Of those of the seventh day, midnight decides: the cleaner comes shortly before it."""
+    ages = (1, 25, 73, 80, 120, 143)
+    traces = {age: jaeger.send(2, age)[1] for age in ages}
+    Watch.wait(lambda: all(jaeger.found(trace) for trace in traces.values()), 15)
+    assert [age for age in ages if len(jaeger.found(traces[age])) != 2] == []
+
+
+def test_the_longest_retention_hides_no_service(
+    containers: dict[str, jaeger.Container], folder: Path, tmp_path: Path
+) -> None:
+    """Elasticsearch refuses a request that names too many days."""
+    (longest,) = (one.le for one in TracesSettings.model_fields["retention_days"].metadata if hasattr(one, "le"))
+    back = f"--es.max-span-age={indices.looked_back(longest)}"
+    with containers["collector"].running(folder / "collector.log"):
+        _, trace = jaeger.send(2, 99 * 24)
+        with containers["query"].running(tmp_path / "query.log", [back]):
+            assert Watch.wait(lambda: "mangakai-backend" in jaeger.services(), 15)
+            assert Watch.wait(lambda: len(jaeger.found(trace)) == 2, 15)
+
+
+@pytest.mark.usefixtures("both")
+def test_an_index_of_a_day_is_one_shard(storage: Storage) -> None:
+    jaeger.send(1)
+    assert Watch.wait(lambda: "mangakai-backend" in jaeger.services(), 15)
+    indices = storage.node.ask("GET", "/_cat/indices/mangakai-jaeger-*?format=json")
+    assert {index["pri"] for index in indices} == {"1"}
+
+
+def test_a_changed_sampling_ratio_reaches_a_running_collector(
+    containers: dict[str, jaeger.Container], folder: Path
+) -> None:
+    (file,) = (folder / "collector").rglob("sampling.json")
+    as_given = file.read_text()
+    with containers["collector"].running(folder / "collector.log"):
+        assert jaeger.sampling() == 0.1
+        began = time.monotonic()
+        file.write_text(as_given.replace("0.1", "0.5"))
+        try:
+            assert Watch.wait(lambda: jaeger.sampling() == 0.5, 60)
+        finally:
+            file.write_text(as_given)
+    print(f"\nasked for {time.monotonic() - began:.0f} s until the new ratio was answered")
 
 
 @pytest.mark.usefixtures("both")

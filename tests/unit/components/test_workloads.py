@@ -219,11 +219,22 @@ def test_jaeger_comes_when_its_storage_answers_by_the_login_that_it_will_use(sta
     assert pod["volumes"][0]["secret"]["secretName"] == "mangakai-traces-es-http-certs-public"
 
 
-def test_a_change_of_jaegers_spec_is_another_configuration(tmp_path: Path) -> None:
-    def configuration(folder: str, **traces: Any) -> str:
-        (tmp_path / folder).mkdir()
-        found = run("local", tmp_path / folder, {"traces": {"certManager": "none", **traces}})
-        return str(found.of_type("mangakai:monitoring:RolloutStatus")[0].inputs["configuration"])
+def test_a_change_of_jaegers_spec_is_another_configuration_but_that_of_the_sampling(tmp_path: Path) -> None:
+    """The collector reads its sampling file again; all else is read at the start."""
 
-    assert configuration("same") == configuration("again")
-    assert configuration("one") != configuration("another", retentionDays=3)
+    def jaeger(folder: str, sample_ratio: float = 0.1, **traces: Any) -> tuple[str, float]:
+        (tmp_path / folder).mkdir()
+        settings = {
+            "traces": {"certManager": "none", **traces},
+            "application": {"openTelemetry": {"sampleRatio": sample_ratio}},
+        }
+        found = run("local", tmp_path / folder, settings)
+        (resource,) = (one for one in found.resources if one.inputs.get("kind") == "Jaeger")
+        spec = resource.inputs["spec"]
+        assert "strategies-reload-interval" in spec["collector"]["options"]["sampling"]
+        return spec["annotations"][ANNOTATION], spec["sampling"]["options"]["default_strategy"]["param"]
+
+    same, ratio = jaeger("same")
+    assert (same, ratio) == jaeger("again")
+    assert jaeger("another", retentionDays=3)[0] != same
+    assert jaeger("sampling", sample_ratio=0.5) == (same, 0.5)
