@@ -1,7 +1,7 @@
 """What each login of the logs may do, asked of the real Elasticsearch: all that it needs, and nothing else."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def refused(node: Node, user: str, what: tuple[str, str, object]) -> bool:
     return status == 403
 
 
-def may(node: Node, user: str, requests: dict[str, tuple[str, str, object]]) -> list[str]:
+def may(node: Node, user: str, requests: Mapping[str, tuple[str, str, object]]) -> list[str]:
     """Return which of the requests a user may send."""
     return [name for name, what in requests.items() if not refused(node, user, what)]
 
