@@ -43,7 +43,7 @@ class NotYetError(GrowError):
 class _Server(Cluster):
     """The API server, which is told what to change in JSON: the client's own objects take no field of tomorrow."""
 
-    def ask(self, method: str, path: str, body: Object | None = None, *besides: int) -> Object | None:
+    def tell(self, method: str, path: str, body: Object | None = None, *besides: int) -> Object | None:
         """Return what the server answers, or None where its status is one of `besides`."""
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         status, text = self.answer(method, path, {"Accept": "application/json", "Content-Type": kind}, body=body)
@@ -74,7 +74,7 @@ def grow(settings: Settings, stack: str) -> list[str]:
     for each in volumes(settings):
         if each.operated:
             continue
-        found = server.ask("GET", _path(each), None, http.client.NOT_FOUND)
+        found = server.tell("GET", _path(each), None, http.client.NOT_FOUND)
         if not found:
             done.append(
                 f"{each.setting}: there is no StatefulSet {each.stateful_set}; where make grow was interrupted, "
@@ -108,7 +108,7 @@ def _grow_claims(server: _Server, wanted: Volumes, stateful_set: Object, seconds
     for claim in claims():
         if to_bytes(claim["spec"]["resources"]["requests"]["storage"]) < to_bytes(wanted.size):
             larger = {"spec": {"resources": {"requests": {"storage": wanted.size}}}}
-            server.ask("PATCH", f"{_CLAIMS}/{claim['metadata']['name']}", larger)
+            server.tell("PATCH", f"{_CLAIMS}/{claim['metadata']['name']}", larger)
     with waiting(f"Growing the volumes of {wanted.stateful_set} to {wanted.size}") as show:
         end = time.monotonic() + seconds
         while late := [claim["metadata"]["name"] for claim in claims() if _has(claim) < to_bytes(wanted.size)]:
@@ -133,9 +133,9 @@ def _make_anew(server: _Server, wanted: Volumes, stateful_set: Object) -> None:
     anew = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": kept, "spec": spec}
     with waiting(f"Making StatefulSet {wanted.stateful_set} anew around its pods") as show:
         around = {"propagationPolicy": "Orphan", "preconditions": {"uid": metadata["uid"]}}
-        server.ask("DELETE", _path(wanted), around)
+        server.tell("DELETE", _path(wanted), around)
         end = time.monotonic() + _GONE_SECONDS
-        while not server.ask("POST", f"{_APPS}/statefulsets", anew, http.client.CONFLICT):
+        while not server.tell("POST", f"{_APPS}/statefulsets", anew, http.client.CONFLICT):
             if time.monotonic() > end:
                 raise GrowError(f"StatefulSet {wanted.stateful_set} is not removed after {_GONE_SECONDS} s")
             show("")

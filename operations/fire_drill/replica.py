@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from components.foundation.names import MONITORING
 from components.foundation.web_interfaces import ALERTMANAGER
-from operations.cluster import Cluster, Unreadable
-from operations.troubleshoot.finding import Object, scrub
+from operations.cluster import Cluster, Object, Unreadable
+from operations.troubleshoot.finding import scrub
 
 _COUNTER = re.compile(r"^alertmanager_(notifications?\w*)_total\{(.*)\} (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
