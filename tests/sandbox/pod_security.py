@@ -57,8 +57,11 @@ def _templates(api: Api) -> Iterator[Template]:
 def _refused(api: Api, template: Template) -> Iterator[Broken]:
     """Yield what the API server has against a pod of a template, where nothing but `restricted` may be."""
     _make_namespace(api)
-    # Its ServiceAccount is elsewhere.
+    # Its ServiceAccount is elsewhere, and its claims are those of a StatefulSet.
     pod = {key: value for key, value in template.pod.items() if not key.startswith("serviceAccount")}
+    volumes = pod.get("volumes") or []
+    claims = template.claims - {volume["name"] for volume in volumes}
+    pod["volumes"] = [*volumes, *({"name": claim, "emptyDir": {}} for claim in sorted(claims))]
     try:
         api.core.create_namespaced_pod(_NAMESPACE, {"metadata": {"name": "one"}, "spec": pod}, dry_run="All")
     except ApiException as error:
@@ -71,12 +74,16 @@ def _refused(api: Api, template: Template) -> Iterator[Broken]:
 def _make_namespace(api: Api) -> None:
     """Make a namespace of that level, with the ServiceAccount without which no pod is taken."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    try:
-        api.core.create_namespace({"metadata": {"name": _NAMESPACE, "labels": labels}})
-    except ApiException as error:
-        if error.status != 409:
-            raise
-    api.made(f"/api/v1/namespaces/{_NAMESPACE}/serviceaccounts/default")
+    account = {"metadata": {"name": "default"}}
+    for make in (
+        lambda: api.core.create_namespace({"metadata": {"name": _NAMESPACE, "labels": labels}}),
+        lambda: api.core.create_namespaced_service_account(_NAMESPACE, account),
+    ):
+        try:
+            make()
+        except ApiException as error:
+            if error.status != 409:  # there already
+                raise
 
 
 def _containers(template: Template) -> Iterator[Broken]:
