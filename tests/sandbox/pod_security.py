@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from kubernetes.client import ApiException
 
@@ -62,8 +63,9 @@ def _refused(api: Api, template: Template) -> Iterator[Broken]:
     volumes = pod.get("volumes") or []
     claims = template.claims - {volume["name"] for volume in volumes}
     pod["volumes"] = [*volumes, *({"name": claim, "emptyDir": {}} for claim in sorted(claims))]
+    body: Any = {"metadata": {"name": "one"}, "spec": pod}
     try:
-        api.core.create_namespaced_pod(_NAMESPACE, {"metadata": {"name": "one"}, "spec": pod}, dry_run="All")
+        api.core.create_namespaced_pod(_NAMESPACE, body, dry_run="All")
     except ApiException as error:
         message = json.loads(str(error.body))["message"]
         if _VIOLATED not in message:
@@ -74,9 +76,10 @@ def _refused(api: Api, template: Template) -> Iterator[Broken]:
 def _make_namespace(api: Api) -> None:
     """Make a namespace of that level, with the ServiceAccount without which no pod is taken."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    account = {"metadata": {"name": "default"}}
+    namespace: Any = {"metadata": {"name": _NAMESPACE, "labels": labels}}
+    account: Any = {"metadata": {"name": "default"}}
     for make in (
-        lambda: api.core.create_namespace({"metadata": {"name": _NAMESPACE, "labels": labels}}),
+        lambda: api.core.create_namespace(namespace),
         lambda: api.core.create_namespaced_service_account(_NAMESPACE, account),
     ):
         try:
