@@ -20,6 +20,9 @@ from .kubernetes_events import NAME as EVENTS
 
 _ACCOUNT = "filebeat"
 _LOGS = "/var/log/containers"
+# Where it writes what its log may not show, on a root that is read-only:
+# https://github.com/elastic/cloud-on-k8s/issues/8605
+_OWN_LOGS = "/usr/share/filebeat/logs"
 _CERTIFICATE, _CERTIFICATES = "filebeat-certificate", "/etc/filebeat-certificates"
 # Root owns the containers' files; those of `paths` may be anybody's, and are only read.
 _READS_ANY_FILE = {
@@ -177,12 +180,14 @@ def _values(args: FilebeatArgs) -> dict[str, Any]:
                                     for name, path in host_paths.items()
                                 ),
                                 {"name": "certificates", "mountPath": _CERTIFICATES, "readOnly": True},
+                                {"name": "logs", "mountPath": _OWN_LOGS},
                             ],
                         }
                     ],
                     "volumes": [
                         *({"name": name, "hostPath": {"path": path}} for name, path in host_paths.items()),
                         {"name": "certificates", "secret": {"secretName": _CERTIFICATE}},
+                        {"name": "logs", "emptyDir": {}},
                     ],
                 },
             }

@@ -18,5 +18,7 @@ def left(api: Api) -> dict[str, set[str]]:
         "cluster roles": ours("/apis/rbac.authorization.k8s.io/v1/clusterroles"),
         "bindings": ours("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"),
         "storage classes": names("/apis/storage.k8s.io/v1/storageclasses") - {"standard"},
+        "priority classes": names("/apis/scheduling.k8s.io/v1/priorityclasses")
+        - {"system-cluster-critical", "system-node-critical"},
         "Helm records": set(map(str, range(len(api.helm_records())))),
     }

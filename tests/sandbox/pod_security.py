@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from kubernetes.client import ApiException
 
@@ -57,10 +58,14 @@ def _templates(api: Api) -> Iterator[Template]:
 def _refused(api: Api, template: Template) -> Iterator[Broken]:
     """Yield what the API server has against a pod of a template, where nothing but `restricted` may be."""
     _make_namespace(api)
-    # Its ServiceAccount is elsewhere.
+    # Its ServiceAccount is elsewhere, and its claims are those of a StatefulSet.
     pod = {key: value for key, value in template.pod.items() if not key.startswith("serviceAccount")}
+    volumes = pod.get("volumes") or []
+    claims = template.claims - {volume["name"] for volume in volumes}
+    pod["volumes"] = [*volumes, *({"name": claim, "emptyDir": {}} for claim in sorted(claims))]
+    body: Any = {"metadata": {"name": "one"}, "spec": pod}
     try:
-        api.core.create_namespaced_pod(_NAMESPACE, {"metadata": {"name": "one"}, "spec": pod}, dry_run="All")
+        api.core.create_namespaced_pod(_NAMESPACE, body, dry_run="All")
     except ApiException as error:
         message = json.loads(str(error.body))["message"]
         if _VIOLATED not in message:
@@ -71,12 +76,17 @@ def _refused(api: Api, template: Template) -> Iterator[Broken]:
 def _make_namespace(api: Api) -> None:
     """Make a namespace of that level, with the ServiceAccount without which no pod is taken."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    try:
-        api.core.create_namespace({"metadata": {"name": _NAMESPACE, "labels": labels}})
-    except ApiException as error:
-        if error.status != 409:
-            raise
-    api.made(f"/api/v1/namespaces/{_NAMESPACE}/serviceaccounts/default")
+    namespace: Any = {"metadata": {"name": _NAMESPACE, "labels": labels}}
+    account: Any = {"metadata": {"name": "default"}}
+    for make in (
+        lambda: api.core.create_namespace(namespace),
+        lambda: api.core.create_namespaced_service_account(_NAMESPACE, account),
+    ):
+        try:
+            make()
+        except ApiException as error:
+            if error.status != 409:  # there already
+                raise
 
 
 def _containers(template: Template) -> Iterator[Broken]:

@@ -59,6 +59,7 @@ def test_destroyed_staging_leaves_crds_only(api: Api) -> None:
         "cluster roles": set(),
         "bindings": set(),
         "storage classes": set(),
+        "priority classes": set(),
         "Helm records": set(),
     }
     definitions = {

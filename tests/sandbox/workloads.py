@@ -107,4 +107,5 @@ def _selects(budget: dict[str, Any], labels: dict[str, str]) -> bool:
 
 def _has(term: dict[str, Any], labels: dict[str, str]) -> bool:
     """Return whether labels are those that are selected."""
-    return labels.items() >= term["labelSelector"]["matchLabels"].items()
+    wanted: dict[str, str] = term["labelSelector"]["matchLabels"]
+    return labels.items() >= wanted.items()

@@ -192,6 +192,9 @@ def test_filebeat_is_root_who_may_read_and_nothing_else(stack: Run) -> None:
         "capabilities": {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+    assert [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")] == [
+        "/usr/share/filebeat/logs"
+    ]
 
 
 def test_jaegers_pods_are_told_by_their_configuration_and_waited_for(stack: Run) -> None:

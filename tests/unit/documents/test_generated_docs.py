@@ -83,7 +83,7 @@ def test_a_default_is_the_models() -> None:
     assert defaults["cluster.name"] == "required"
     assert defaults["aws.accountId"] == "required where `aws` is set"
     assert defaults["traces.elasticsearch.version"] == "8.19.21"
-    assert defaults["logs.elasticsearch.resources"] == "requests 1/2Gi, limits 2/4Gi"
+    assert defaults["logs.elasticsearch.resources"] == "requests 1/4Gi, limits 2/4Gi"
     assert defaults["alerts.rules.<alert>.for"] == "the rule's"
 
 
