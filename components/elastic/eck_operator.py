@@ -8,6 +8,10 @@ from ..foundation import rights
 from ..foundation.names import ELASTIC_OPERATOR_RIGHTS
 from ..foundation.placement import Placement
 
+# Ten years: Jaeger, Grafana and the exporters read the authority once, when they start. What it signs is renewed each
+# year, and Elasticsearch takes it as it runs.
+_AUTHORITY_VALIDITY = "87600h"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticOperatorArgs:
@@ -55,7 +59,11 @@ class ElasticOperator(pulumi.ComponentResource):
                 "createClusterScopedResources": args.webhook,
                 "webhook": {"enabled": args.webhook},
                 "telemetry": {"disabled": True},
-                "config": {"metrics": {"port": "8080"}, "validateStorageClass": args.webhook},
+                "config": {
+                    "metrics": {"port": "8080"},
+                    "validateStorageClass": args.webhook,
+                    "caValidity": _AUTHORITY_VALIDITY,
+                },
                 # The chart asks for a user that is not root, and which one its image has is not public. Any will do.
                 "podSecurityContext": {"runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
             },
