@@ -9,6 +9,10 @@ from ..foundation.names import ELASTIC_OPERATOR_RIGHTS
 from ..foundation.placement import Placement
 from ..foundation.pod_security import SECCOMP
 
+# Ten years: Jaeger, Grafana and the exporters read the authority once, when they start. What it signs is renewed each
+# year, and Elasticsearch takes it as it runs.
+_AUTHORITY_VALIDITY = "87600h"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ElasticOperatorArgs:
@@ -57,7 +61,11 @@ class ElasticOperator(pulumi.ComponentResource):
                 "createClusterScopedResources": args.webhook,
                 "webhook": {"enabled": args.webhook},
                 "telemetry": {"disabled": True},
-                "config": {"metrics": {"port": "8080"}, "validateStorageClass": args.webhook},
+                "config": {
+                    "metrics": {"port": "8080"},
+                    "validateStorageClass": args.webhook,
+                    "caValidity": _AUTHORITY_VALIDITY,
+                },
                 # The chart asks for a user that is not root, and which one its image has is not public. Any will do.
                 "podSecurityContext": {"runAsUser": 1001, **SECCOMP},
             },

@@ -1,4 +1,4 @@
-"""A real index for the tests: one OpenSearch node on 127.0.0.1, as Elasticsearch itself cannot be had from a registry.
+"""An ingest node that runs the filters: OpenSearch on 127.0.0.1, as those of Elasticsearch are in no registry.
 
 `python -m tests.logs.opensearch` fetches its jars into the cache, once, by Maven.
 """

@@ -11,7 +11,7 @@ from components.logs.index.set_up import ALIAS
 from . import corpus
 from .documents import documents
 from .opensearch import Node
-from .template import FIRST_INDEX, fields, refused, template
+from .template import FIRST_INDEX, fields, of_opensearch, refused
 from .test_pipelines import EXPECTED, PIPELINES
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -27,7 +27,7 @@ MALFORMED: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def filled(node: Node) -> Iterator[Node]:
     """Yield a node whose first index holds the corpus."""
-    node.ask("PUT", f"/_index_template/{ALIAS}", template())
+    node.ask("PUT", f"/_index_template/{ALIAS}", of_opensearch())
     node.ask("PUT", f"/{FIRST_INDEX}", {"aliases": {ALIAS: {"is_write_index": True}}})
     cases = corpus.cases()
     found = documents(node, (PIPELINES / "main.conf").read_text(), [case.event() for case in cases])
@@ -70,7 +70,7 @@ def test_each_line_is_a_document_with_its_text(filled: Node) -> None:
 
 def test_the_mapping_is_the_template_s_whatever_the_lines_hold(filled: Node) -> None:
     mapping = filled.ask("GET", f"/{FIRST_INDEX}/_mapping")[FIRST_INDEX]["mappings"]
-    assert fields(mapping) == fields(template()["template"]["mappings"])
+    assert fields(mapping) == fields(of_opensearch()["template"]["mappings"])
 
 
 def test_elasticsearch_refuses_none_of_the_documents(filled: Node) -> None:

@@ -112,7 +112,9 @@ def environment(sandbox: Sandbox, api: Api, folder: Path) -> dict[str, str]:
     given = {each["name"]: each["value"] for each in spec["containers"][0]["env"]}
     account = folder / "account"
     account.mkdir()
-    token = api.core.create_namespaced_service_account_token(spec["serviceAccountName"], "monitoring", {"spec": {}})
+    token: Any = api.core.create_namespaced_service_account_token(
+        spec["serviceAccountName"], "monitoring", {"spec": {}}
+    )
     (account / "token").write_text(token.status.token)
     entry = yaml.safe_load(sandbox.kubeconfig.read_text())["clusters"][0]["cluster"]
     (account / "ca.crt").write_bytes(base64.b64decode(entry["certificate-authority-data"]))
@@ -143,7 +145,8 @@ def pod(sandbox: Sandbox, api: Api, tmp_path: Path) -> Iterator[Callable[[], Wat
 def ask_for_too_much(api: Api, name: str) -> None:
     """Make a pod that no node has room for."""
     container = {"name": "draw", "image": "example.com/draw:1", "resources": {"requests": {"cpu": "4096"}}}
-    api.core.create_namespaced_pod(APPLICATION, {"metadata": {"name": name}, "spec": {"containers": [container]}})
+    pod: Any = {"metadata": {"name": name}, "spec": {"containers": [container]}}
+    api.core.create_namespaced_pod(APPLICATION, pod)
 
 
 def record(api: Api, name: str, kind: str = "Pod", namespace: str = APPLICATION) -> None:
@@ -243,11 +246,13 @@ def test_a_place_that_the_api_server_has_forgotten(pod: Callable[[], Watcher], s
 
 
 def forget(sandbox: Sandbox, revision: str) -> None:
-    """Let etcd forget what was before a revision, as it does of itself after five minutes."""
+    """Let etcd and the API server forget what was before a revision, as they do of themselves after some minutes."""
     url = f"http://127.0.0.1:{sandbox.ports.etcd}/v3/kv/compaction"
     body = json.dumps({"revision": revision, "physical": True}).encode()
     with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as answer:
         assert answer.status == 200
+    processes.stop(sandbox, "kube-apiserver")
+    cluster.start(sandbox)
 
 
 def test_an_api_server_that_goes_away(pod: Callable[[], Watcher], sandbox: Sandbox, api: Api) -> None:

@@ -129,7 +129,7 @@ class Namespace:
         while True:
             with self.server.ask(self.name, query) as answer:
                 page = json.load(answer)
-            found += [event for event in page["items"] if version(event) > self.place and happened(event) >= self.since]
+            found += [event for event in page["items"] if self._is_new(event)]
             query["continue"] = page["metadata"].get("continue", "")
             if not query["continue"]:
                 break
@@ -138,6 +138,9 @@ class Namespace:
         with writing:
             self._reach(version(page))
         self._known = True
+
+    def _is_new(self, event: Event) -> bool:
+        return version(event) > self.place if self.place else happened(event) >= self.since
 
     def _watch(self) -> None:
         """Write what happens from the place on, for a while."""

@@ -1,11 +1,15 @@
 """The operators run with what their charts give their pods: the rights, the arguments, the environment."""
 
+import base64
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from cryptography import x509
 from kubernetes import client
 
 from sandbox.processes import running
@@ -53,6 +57,13 @@ def test_they_have_the_rights_arguments_and_environment_of_their_pods(project: P
         user = Path(kubeconfig.removeprefix("KUBECONFIG=")).read_text()
         assert '"token"' in user
         assert "client-certificate-data" not in user
+
+
+@pytest.mark.parametrize("cluster", ["mangakai-logs", "mangakai-traces"])
+def test_the_authority_of_an_elasticsearch_outlives_who_has_read_it_once(api: Api, cluster: str) -> None:
+    secret = f"/api/v1/namespaces/monitoring/secrets/{cluster}-es-http-certs-public"
+    authority = x509.load_pem_x509_certificate(base64.b64decode(api.made(secret)["data"]["ca.crt"]))
+    assert authority.not_valid_after_utc - datetime.now(UTC) > timedelta(days=9 * 365)
 
 
 def test_a_right_that_is_taken_away_is_noticed(project: Project, api: Api) -> None:

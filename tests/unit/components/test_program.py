@@ -73,10 +73,9 @@ def test_every_object_of_ours_has_a_name_a_namespace_and_labels(stack: Run) -> N
         assert metadata["name"], resource.name
         assert metadata["labels"]["app.kubernetes.io/part-of"] == "mangakai-monitoring"
         if resource.type not in CLUSTER_SCOPED:
-            # Kubernetes has the events of nodes in `default`.
-            of_nodes = {"default"} if resource.name.startswith("kubernetes-events-") else set()
-            ours = {"monitoring", "monitoring-agents", "mangakai-prod"}
-            assert metadata["namespace"] in ours | of_nodes, resource.name
+            # Where the events of nodes are.
+            others = {"default"} if resource.name == "kubernetes-events-of-default" else set()
+            assert metadata["namespace"] in {"monitoring", "monitoring-agents", "mangakai-prod"} | others, resource.name
 
 
 def test_every_object_of_the_whole_cluster_names_its_stack_and_is_looked_for_before(
