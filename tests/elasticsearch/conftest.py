@@ -1,24 +1,20 @@
-"""One node for all tests here, with the roles and users of the logs' Elasticsearch, and its superuser."""
+"""One Elasticsearch for all tests here, with the roles and users of the logs, and its superuser."""
 
 from collections.abc import Iterator
 from unittest.mock import Mock
 
 import pytest
 
-from components.elastic.users import roles_yml, users_of_logs
-from sandbox.processes import SandboxError
+from components.elastic.users import users_of_logs
 
-from .node import Login, Node, prepared, running
+from . import server
+
+PORT = 29720
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    try:
-        program = prepared(tmp_path_factory.mktemp("classes"))
-    except SandboxError as error:
-        pytest.skip(str(error))
-    users = users_of_logs(Mock())
-    logins = [Login("elastic", "of-elastic", "superuser")]
-    logins += [Login(user.name, f"of-{user.name}", user.role) for user in (users.user, *users.others)]
-    with running(program, tmp_path_factory.mktemp("elasticsearch"), roles_yml(users.roles), logins) as running_node:
-        yield running_node
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+    access = server.access(users_of_logs(Mock()))
+    with server.running(tmp_path_factory.mktemp("elasticsearch"), PORT, access) as running:
+        print(f"\nElasticsearch up in {running.started_in:.1f} s")
+        yield running

@@ -21,6 +21,7 @@ from typing import Any
 import bcrypt
 import yaml
 
+from components.elastic.users import ElasticsearchUsers
 from components.foundation.certificate import derived
 from sandbox.images import java
 from sandbox.images.elasticsearch import FOLDER, Release
@@ -54,6 +55,11 @@ class Access:
     users: Mapping[str, str]
 
 
+def access(users: ElasticsearchUsers) -> Access:
+    """Return the users of one of the program's clusters and their roles."""
+    return Access(users.roles, {user.name: user.role for user in (users.user, *users.others)})
+
+
 def password(user: str) -> str:
     """Return the password of a user."""
     return f"password-of-{user}"
@@ -84,10 +90,10 @@ class Server:
             response = connection.getresponse()
             return response.status, json.loads(response.read() or b"null")
 
-    def ask(self, method: str, path: str, content: object = None) -> Any:
-        """Send a request as the superuser, which succeeds, and return the answer."""
-        status, answer = self.call(method, path, content)
-        assert status < 300, f"{method} {path}: {status}: {json.dumps(answer)[:2000]}"
+    def ask(self, method: str, path: str, content: object = None, user: str = SUPERUSER) -> Any:
+        """Send a request that succeeds, and return the answer."""
+        status, answer = self.call(method, path, content, user)
+        assert status < 300, f"{user}: {method} {path}: {status}: {json.dumps(answer)[:2000]}"
         return answer
 
 

@@ -11,7 +11,7 @@ from components.elastic.users import KIBANA_FEATURES
 from components.foundation.names import KIBANA_SPACE, WEB_USER
 from components.logs.index import set_up
 
-from .node import Node
+from .server import SUPERUSER, Server, password
 
 ALIAS, INDEX, RESTORED, OTHER = "mangakai-logs", "mangakai-logs-000001", "mangakai-logs-restored-1", "payroll"
 LINE = {"@timestamp": "2026-11-29T13:00:00Z", "message": "a line", "log": {"level": "ERROR"}}
@@ -59,21 +59,20 @@ ELSEWHERE = {
 
 
 @pytest.fixture(scope="module")
-def logs(node: Node) -> Node:
+def logs(node: Server) -> Server:
     """The logs as the Job sets them up, with a line, what was restored, and somebody else's index."""
-    server = set_up.Server(
-        "Elasticsearch", f"http://127.0.0.1:{node.port}", "elastic:of-elastic", None, set_up.Patience(5)
-    )
+    login, trusted = f"{SUPERUSER}:{password(SUPERUSER)}", set_up.trust(node.authority)
+    server = set_up.Server("Elasticsearch", node.url, login, trusted, set_up.Patience(5))
     folder = Path(set_up.__file__).parent
     set_up.set_up_elasticsearch(server, folder, {"RETENTION_DAYS": "14", "REPLICAS": "0"})
     for index in (INDEX, RESTORED, OTHER, ".kibana_test"):
-        node.ask("elastic", "PUT", f"/{index}/_doc/1?refresh=true", LINE)
+        node.ask("PUT", f"/{index}/_doc/1?refresh=true", LINE)
     return node
 
 
-def refused(node: Node, user: str, what: tuple[str, str, object]) -> bool:
+def refused(node: Server, user: str, what: tuple[str, str, object]) -> bool:
     """Return whether a request is forbidden: by its status, by that of each of its lines, or by finding nothing."""
-    status, answer = node.call(user, *what)
+    status, answer = node.call(*what, user)
     if status == 200 and isinstance(answer, dict) and "items" in answer:
         return all(next(iter(item.values()))["status"] == 403 for item in answer["items"])
     if status == 200 and "/_all/" in what[1]:
@@ -82,52 +81,52 @@ def refused(node: Node, user: str, what: tuple[str, str, object]) -> bool:
     return status == 403
 
 
-def may(node: Node, user: str, requests: Mapping[str, tuple[str, str, object]]) -> list[str]:
+def may(node: Server, user: str, requests: Mapping[str, tuple[str, str, object]]) -> list[str]:
     """Return which of the requests a user may send."""
     return [name for name, what in requests.items() if not refused(node, user, what)]
 
 
 @pytest.mark.parametrize("user", [WEB_USER, "grafana"])
-def test_who_reads_the_logs_reads_them_and_changes_nothing(logs: Node, user: str) -> None:
-    before = logs.ask("elastic", "GET", f"/{ALIAS}-*/_search?version=true")["hits"]["hits"]
+def test_who_reads_the_logs_reads_them_and_changes_nothing(logs: Server, user: str) -> None:
+    before = logs.ask("GET", f"/{ALIAS}-*/_search?version=true")["hits"]["hits"]
     assert may(logs, user, READ) == list(READ)
     assert (may(logs, user, WRITE), may(logs, user, ELSEWHERE)) == ([], [])
-    assert logs.ask("elastic", "GET", f"/{ALIAS}-*/_search?version=true")["hits"]["hits"] == before
+    assert logs.ask("GET", f"/{ALIAS}-*/_search?version=true")["hits"]["hits"] == before
     print(f"\n{user}: {len(READ)} requests answered, {len(WRITE) + len(ELSEWHERE)} refused")
 
 
-def test_logstash_adds_lines_and_neither_reads_nor_changes_them(logs: Node) -> None:
+def test_logstash_adds_lines_and_neither_reads_nor_changes_them(logs: Server) -> None:
     assert may(logs, "logstash", WRITE) == ["new line"]
     assert may(logs, "logstash", {key: READ[key] for key in READ if "search" in key or key == "count"}) == []
     assert may(logs, "logstash", ELSEWHERE) == []
 
 
-def test_metrics_are_of_the_cluster_and_show_no_line(logs: Node) -> None:
-    assert logs.ask("metrics", "GET", "/_cluster/health")["status"] in {"green", "yellow"}
+def test_metrics_are_of_the_cluster_and_show_no_line(logs: Server) -> None:
+    assert logs.ask("GET", "/_cluster/health", user="metrics")["status"] in {"green", "yellow"}
     assert (may(logs, "metrics", WRITE), may(logs, "metrics", ELSEWHERE)) == ([], [])
     assert not set(may(logs, "metrics", READ)) - {"resolving"}
 
 
-def test_a_backup_reads_no_line_and_writes_none(logs: Node) -> None:
+def test_a_backup_reads_no_line_and_writes_none(logs: Server) -> None:
     assert not [name for name in may(logs, "backup", READ) if "search" in name]
     assert not [name for name in may(logs, "backup", WRITE) if "line" in name]
     assert may(logs, "backup", ELSEWHERE) == []
 
 
 @pytest.fixture(scope="module")
-def kibana(node: Node) -> Iterator[Node]:
+def kibana(node: Server) -> Iterator[Server]:
     """Kibana's features, as it registers them at its start: each a name for its actions."""
     names = [f"feature_{feature}.{level}" for feature in (*KIBANA_FEATURES, "dev_tools") for level in ("all", "read")]
     privileges = {
         name: {"actions": [f"{name.partition('.')[0]}:read", *([f"{name}:delete"] if name.endswith(".all") else [])]}
         for name in names
     }
-    node.ask("elastic", "PUT", "/_security/privilege", {APPLICATION: privileges})
+    node.ask("PUT", "/_security/privilege", {APPLICATION: privileges})
     yield node
-    node.ask("elastic", "DELETE", f"/_security/privilege/{APPLICATION}/{','.join(names)}")
+    node.ask("DELETE", f"/_security/privilege/{APPLICATION}/{','.join(names)}")
 
 
-def test_people_read_in_kibana_and_make_their_own_in_their_space(kibana: Node) -> None:
+def test_people_read_in_kibana_and_make_their_own_in_their_space(kibana: Server) -> None:
     """Kibana asks Elasticsearch in this way what a user may do in a space."""
     spaces, found = ("default", KIBANA_SPACE, "another"), {}
     for space, feature in itertools.product(spaces, (*KIBANA_FEATURES, "dev_tools")):
@@ -135,7 +134,7 @@ def test_people_read_in_kibana_and_make_their_own_in_their_space(kibana: Node) -
         question = {
             "application": [{"application": APPLICATION, "privileges": wanted, "resources": [f"space:{space}"]}]
         }
-        answer = kibana.ask(WEB_USER, "POST", "/_security/user/_has_privileges", question)
+        answer = kibana.ask("POST", "/_security/user/_has_privileges", question, WEB_USER)
         found[space, feature] = tuple(answer["application"][APPLICATION][f"space:{space}"][each] for each in wanted)
     allowed = {(space, feature): given for (space, feature), given in found.items() if any(given)}
     assert allowed == {

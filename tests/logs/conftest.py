@@ -24,8 +24,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[opensearch.Node]:
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
     """An Elasticsearch with the users of the logs."""
-    of_logs = users_of_logs(Mock())
-    access = server.Access(of_logs.roles, {user.name: user.role for user in (of_logs.user, *of_logs.others)})
+    access = server.access(users_of_logs(Mock()))
     with server.running(tmp_path_factory.mktemp("elasticsearch"), PORT, access) as running:
         print(f"\nElasticsearch up in {running.started_in:.1f} s")
         yield running
