@@ -16,7 +16,7 @@ from sandbox import preflight
 from sandbox.layout import CHECKOUT
 from sandbox.processes import SandboxError
 
-START_SECONDS, STOP_SECONDS = 30, 20
+START_SECONDS, STOP_SECONDS = 120, 20
 # Of the Redis: throwaway, but one that must be found nowhere.
 PASSWORD = "canary-redis-5e1c"
 
@@ -89,7 +89,8 @@ class Application:
             SandboxError: it does not start.
         """
         own = ["sandbox.demo.application.backend:app", "--host", "127.0.0.1", "--port", str(self.ports.backend)]
-        more = ["--workers", str(workers)] if workers > 1 else []
+        # On a busy machine a worker imports for longer than the five seconds after which its parent would kill it.
+        more = ["--workers", str(workers), "--timeout-worker-healthcheck", "60"] if workers > 1 else []
         self._start("backend", ["-m", "uvicorn", *own, *more], self.ports.backend, self.ports.backend_metrics)
         # The parent opens the port before the first of its workers is there, and that one serves before the last is.
         self._wait("backend", lambda: self.log("backend").count("Application startup complete") >= workers)
