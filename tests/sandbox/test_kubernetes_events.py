@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import config
+from kubernetes import client, config
 
 from components.logs.events import watch
 from sandbox import cluster, processes
@@ -113,7 +113,7 @@ def environment(sandbox: Sandbox, api: Api, folder: Path) -> dict[str, str]:
     account = folder / "account"
     account.mkdir()
     token: Any = api.core.create_namespaced_service_account_token(
-        spec["serviceAccountName"], "monitoring", {"spec": {}}
+        spec["serviceAccountName"], "monitoring", client.AuthenticationV1TokenRequest(spec={})
     )
     (account / "token").write_text(token.status.token)
     entry = yaml.safe_load(sandbox.kubeconfig.read_text())["clusters"][0]["cluster"]
