@@ -66,7 +66,8 @@ ROLES: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
 def test_no_other_rights_are_given(stack: Run) -> None:
     kinds = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
     names = {one.name for kind in kinds for one in stack.of_type(f"{RBAC}{kind}")}
-    assert names == set(ROLES)
+    namespaces = ("default", "mangakai-prod", "monitoring", "monitoring-agents")
+    assert names == {*ROLES, *(f"kubernetes-events-of-{namespace}" for namespace in namespaces)}
 
 
 @pytest.mark.parametrize("name", ROLES)
