@@ -31,9 +31,9 @@ class Missing(Unreadable):
     """The API server does not know it."""
 
 
-def late(timeout: float) -> Unreadable:
+def late(timeout: float, remedy: str) -> Unreadable:
     """Return what is said of an answer that did not come in time."""
-    return Unreadable(f"no answer within {timeout:g} s", "try again, with --timeout 60 if the cluster is slow")
+    return Unreadable(f"no answer within {timeout:g} s", remedy)
 
 
 class Cluster:
@@ -42,13 +42,16 @@ class Cluster:
     Args:
         context: its name.
         timeout: the seconds that an answer may take.
+        when_late: what to do about one that takes longer.
 
     Raises:
         Unreadable: the kubeconfig's login does not work.
     """
 
-    def __init__(self, context: str, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(
+        self, context: str, timeout: float, when_late: str = "try again when the cluster is less busy"
+    ) -> None:
+        self.timeout, self._when_late = timeout, when_late
         configuration = api.Configuration()
         configuration.retries = False  # each try would have the whole time limit
         configuration.connection_pool_maxsize = 100  # all checks ask at once
@@ -118,7 +121,7 @@ class Cluster:
         except NewConnectionError as error:
             raise self._unreachable(str(error)) from error
         except (ConnectTimeoutError, ReadTimeoutError) as error:
-            raise late(self.timeout) from error
+            raise late(self.timeout, self._when_late) from error
         except (ApiException, HTTPError) as error:
             raise self._unreachable(getattr(error, "reason", None) or str(error)) from error
 

@@ -18,7 +18,7 @@ from .finding import exit_status
 
 
 def _connect(context: str, timeout: float) -> Cluster:
-    cluster = Cluster(context, timeout)
+    cluster = Cluster(context, timeout, runner.WHEN_LATE)
     cluster.get("/version")
     return cluster
 
@@ -39,7 +39,7 @@ def main() -> int:
             # Beside the rest too: a kubeconfig may run a program for the login, which has no time limit.
             cluster = runner.start(lambda: _connect(settings.cluster.context, timeout)).result(timeout)
         except TimeoutError:
-            raise late(timeout) from None
+            raise late(timeout, runner.WHEN_LATE) from None
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

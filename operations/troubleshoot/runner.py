@@ -13,6 +13,9 @@ from .finding import Finding, Severity
 
 T = TypeVar("T")
 
+# What to do about an answer that does not come in time.
+WHEN_LATE = "try again, with --timeout 60 if the cluster is slow"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -47,7 +50,7 @@ def run(checks: Sequence[Check], timeout: float) -> list[Finding]:
     found: list[Finding] = []
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for check, future in zip(checks, futures, strict=True):
-        error = future.exception() if future.done() else late(timeout)
+        error = future.exception() if future.done() else late(timeout, WHEN_LATE)
         if error is None:
             found += future.result()
             continue

@@ -23,7 +23,7 @@ from components.settings import read_file
 from operations.cluster import Cluster, Missing, Unreadable
 from operations.troubleshoot.checks import checks
 from operations.troubleshoot.finding import Finding, Severity, exit_status
-from operations.troubleshoot.runner import run
+from operations.troubleshoot.runner import WHEN_LATE, run
 from tests.offline import ROOT
 from tests.serving import serving
 from tests.unit.operations.kubernetes_objects import NOW, container, pod, thing
@@ -78,7 +78,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture
 def cluster(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, f"http://127.0.0.1:{api.server_port}")))
-    return Cluster("test", 1)
+    return Cluster("test", 1, WHEN_LATE)
 
 
 def everything(cluster: Cluster) -> list[Finding]:
