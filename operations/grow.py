@@ -49,9 +49,13 @@ class _Server(Cluster):
         status, text = self.answer(method, path, {"Accept": "application/json", "Content-Type": kind}, body=body)
         if status in besides:
             return None
+        try:
+            answer = dict(json.loads(text))
+        except ValueError as error:
+            raise GrowError(f"the cluster cannot be asked: {status}, and no JSON") from error
         if status >= http.client.BAD_REQUEST:
-            raise GrowError(f"the cluster refuses: {json.loads(text).get('message')}")
-        return dict(json.loads(text))
+            raise GrowError(f"the cluster refuses: {answer.get('message')}")
+        return answer
 
 
 def grow(settings: Settings, stack: str) -> list[str]:

@@ -55,14 +55,17 @@ def enforcer(client: api.ApiClient) -> str | None:
     """
     listed = {item["metadata"]["name"]: item for item in (read(client, _DAEMON_SETS) or {"items": []})["items"]}
     known = next((program for name, program in _ENFORCING.items() if name in listed), None)
-    if known or _VPC_CNI_FLAG in _arguments(listed.get(_VPC_CNI)):
-        return known or "the VPC CNI"
+    if known:
+        return known
+    if _VPC_CNI in listed:
+        # The ConfigMap beside it makes the controller look for policies; it is the flag that has them enforced.
+        return "the VPC CNI" if _VPC_CNI_FLAG in _arguments(listed[_VPC_CNI]) else None
     configured = (read(client, _VPC_CNI_SETTINGS) or {}).get("data") or {}
     return "the VPC CNI" if configured.get("enable-network-policy-controller") == "true" else None
 
 
-def _arguments(daemon_set: Mapping[str, Any] | None) -> Iterator[str]:
-    containers = daemon_set["spec"]["template"]["spec"]["containers"] if daemon_set else []
+def _arguments(daemon_set: Mapping[str, Any]) -> Iterator[str]:
+    containers = daemon_set["spec"]["template"]["spec"]["containers"]
     return (argument for container in containers for argument in container.get("args") or [])
 
 

@@ -40,7 +40,9 @@ def sections(settings: SingleSignOnSettings) -> dict[str, dict[str, Any]]:
         **_groups(settings),
     }
     known = {key: value for key, value in options.items() if value not in (None, "")}
-    return {_SECTIONS[settings.provider]: known, "users": {"allow_sign_up": False, "auto_assign_org_role": "Viewer"}}
+    # Else the links of mails, and those from a line to its trace, lead a viewer nowhere: they are Explore's.
+    users = {"allow_sign_up": False, "auto_assign_org_role": "Viewer", "viewers_can_edit": True}
+    return {_SECTIONS[settings.provider]: known, "users": users}
 
 
 def _every_group(settings: SingleSignOnSettings) -> str:

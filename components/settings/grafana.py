@@ -25,8 +25,8 @@ Domain = Annotated[
 Attribute = Annotated[
     str,
     Field(
-        pattern=r"^[\w.:\"-]+$",
-        json_schema_extra={"allowed": "a JMESPath of names such as groups or realm_access.roles"},
+        pattern=r"^([A-Za-z_]\w*|\"[\w:./-]+\")(\.([A-Za-z_]\w*|\"[\w:./-]+\"))*$",
+        json_schema_extra={"allowed": 'a JMESPath of names such as groups, realm_access.roles or "cognito:groups"'},
     ),
     AS_TEXT,
 ]

@@ -21,7 +21,7 @@ class NetworkSettings(Model):
         load_balancers: from where load balancers and other nodes pass on what people send.
         nodes: where kubelets and node-exporters listen.
         api_server: where the API server is, and from where it calls webhooks.
-        outside: where mail, Slack, the heartbeat, a long-term store and the bucket are reached.
+        outside: where mail, Slack, the heartbeat, who logs people in, a long-term store and the bucket are reached.
         application: whether a policy in the application's namespace lets Prometheus in.
     """
 

@@ -246,7 +246,6 @@ def _spec(args: JaegerArgs) -> dict[str, Any]:
             # Else the traces are kept until the volumes are full (D-111).
             "esIndexCleaner": {
                 "enabled": True,
-                **priority,
                 "numberOfDays": settings.retention_days,
                 "schedule": "55 23 * * *",
                 "image": f"jaegertracing/jaeger-es-index-cleaner:{_VERSION}",

@@ -1,4 +1,4 @@
-"""Random walks over the settings of a stack, for WALK_SECONDS or an hour; those that ended badly once, each time.
+"""Random walks over the settings of a stack, for WALK_SECONDS or an hour.
 
 WALK_SEED begins with a seed of before.
 """

@@ -36,7 +36,7 @@ PAGE = 500
 WATCH_SECONDS, SILENT_SECONDS = 60, 15
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 
-# Held from a line to the note of its place, so that SIGTERM does not come between.
+# Held from a line to the note of its place, so that neither SIGTERM nor another line comes between.
 writing = threading.Lock()
 
 
@@ -45,7 +45,7 @@ class ExpiredError(Exception):
 
 
 def say(level: str, message: str, **more: object) -> None:
-    """Write a line with ECS names, at the time that `more` may have."""
+    """Write a line with ECS names, at the time that `more` may have, while `writing` is held."""
     line = {"@timestamp": datetime.now(UTC).isoformat(), "log.level": level, "message": message, **more}
     print(json.dumps(line), flush=True)
 
@@ -117,8 +117,10 @@ class Namespace:
                 failed = 0
             except ExpiredError:
                 self._known = False
+                time.sleep(PAUSES[0])
             except (OSError, http.client.HTTPException, ValueError) as error:
-                say("WARNING", f"no events of {self.name}: {error or type(error).__name__}")
+                with writing:
+                    say("WARNING", f"no events of {self.name}: {error or type(error).__name__}")
                 time.sleep(PAUSES[min(failed, len(PAUSES) - 1)])
                 failed += 1
 

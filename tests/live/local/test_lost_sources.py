@@ -10,7 +10,7 @@ from kubernetes import client
 from components.foundation.set_up_job import IMAGE
 from tests.live import checks
 from tests.live.application import NAMESPACE
-from tests.live.asking import ask, execute, query, until, unwell
+from tests.live.asking import ask, execute, pods, query, until, unwell
 from tests.live.checks import ALERTMANAGER, PROMETHEUS
 from tests.sandbox.conftest import Api, Project
 
@@ -49,6 +49,8 @@ def nginx(api: Api) -> Iterator[str]:
     until(lambda: query(PROMETHEUS, 'nginx_up{job="nginx"} == 1'), 120, "a scrape of it")
     yield "nginx"
     api.core.delete_namespaced_service(NGINX, NAMESPACE)
+    if any(each["metadata"]["name"] == "nginx" for each in pods(api, NAMESPACE)):
+        api.core.delete_namespaced_pod("nginx", NAMESPACE)
 
 
 def told(alert: str, **labels: str) -> bool:

@@ -61,7 +61,11 @@ def test_eks_auto_mode_says_so_in_a_config_map(ask: Any) -> None:
 
 
 def test_nobody_is_a_warning_with_the_way_out(ask: Any) -> None:
-    found = {DAEMON_SETS: {"items": [daemon_set("aws-node", "--enable-network-policy=false"), daemon_set("flannel")]}}
+    found: dict[str, Any] = {
+        DAEMON_SETS: {"items": [daemon_set("aws-node", "--enable-network-policy=false"), daemon_set("flannel")]}
+    }
+    # Of the two switches of the VPC CNI one alone enforces nothing.
+    found[VPC_CNI] = {"data": {"enable-network-policy-controller": "true"}}
     informed, (line,), _ = ask(found)
     assert informed == []
     assert "nothing that is known enforces NetworkPolicies" in line

@@ -93,6 +93,18 @@ def test_groups_are_roles_and_everybody_else_is_a_viewer(groups: object, expecte
     assert role(KEYCLOAK, {"sub": "1", "groups": groups}) == expected
 
 
+@pytest.mark.parametrize(
+    ("attribute", "person"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["/support"]}}),
+        ('"cognito:groups"', {"cognito:groups": ["/support"]}),
+        ('"https://example.com/claims".groups', {"https://example.com/claims": {"groups": ["/support"]}}),
+    ],
+)
+def test_groups_are_where_the_attribute_says(attribute: str, person: dict[str, Any]) -> None:
+    assert role({**KEYCLOAK, "groupsAttribute": attribute}, person) == "Editor"
+
+
 def test_groups_that_only_the_api_tells_count_too() -> None:
     assert role(KEYCLOAK, {"sub": "1"}, {"sub": "1", "groups": ["/monitoring-admins"]}) == "Admin"
 
@@ -135,6 +147,7 @@ def test_each_option_is_one_of_grafana() -> None:
         ({"admins": ["it's"]}, "should match pattern"),
         ({"admins": ["a b"]}, "should match pattern"),
         ({"groupsAttribute": "a || 'Admin'"}, "should match pattern"),
+        ({"groupsAttribute": "cognito:groups"}, "should match pattern"),
         ({"domains": ["*.com"]}, "should match pattern"),
         ({"authUrl": "http://login.example.com"}, "should match pattern"),
         ({**GITHUB, "viewers": [], "editors": [], "organizations": []}, "provider github needs organizations"),
@@ -160,7 +173,7 @@ def test_the_secret_is_a_file_and_the_administrator_stays(tmp_path: Path) -> Non
     assert ini["auth.generic_oauth"]["client_secret"] == f"$__file{{{mount['mountPath']}/client-secret}}"
     assert found["admin"] == {"existingSecret": "grafana-admin"}
     assert "disable_login_form" not in ini.get("auth", {})
-    assert ini["users"] == {"allow_sign_up": False, "auto_assign_org_role": "Viewer"}
+    assert ini["users"] == {"allow_sign_up": False, "auto_assign_org_role": "Viewer", "viewers_can_edit": True}
     assert ini["auth.anonymous"] == {"enabled": False}
 
 
