@@ -56,14 +56,21 @@ def every_target_is_up(login: Login, absent: Set[str]) -> None:
             found.setdefault(target["labels"]["job"], []).append(target["lastError"] or target["health"])
         return found
 
+    last: dict[str, list[str]] = {}
+
     def all_are_up() -> bool:
-        found = targets()
-        return shipped - absent <= set(found) and {health for of_job in found.values() for health in of_job} == {"up"}
+        # Behind the load balancer any replica answers.
+        for _ in range(8):
+            last.clear()
+            last.update(targets())
+            if not shipped - absent <= set(last) or {one for of_job in last.values() for one in of_job} != {"up"}:
+                return False
+        return True
 
     # Prometheus learns of new targets every five seconds. What was not there in time is told below, by its job.
     with contextlib.suppress(AssertionError):
-        until(all_are_up, 120, "every target up")
-    found = targets()
+        until(all_are_up, 180, "every target up")
+    found = last
     print(f"\n{sum(map(len, found.values()))} targets of {len(found)} jobs: {sorted(found)}")
     assert shipped - set(found) == absent & shipped
     assert {job: of_job for job, of_job in found.items() if set(of_job) != {"up"}} == {}

@@ -85,6 +85,10 @@ def api(sandbox: Sandbox) -> Api:
     return Api(config.new_client_from_config(str(sandbox.kubeconfig)))  # type: ignore[no-untyped-call]
 
 
+# All but the NetworkPolicy: the program runs beside the cluster.
+KINDS = ("kubernetes:core/", "kubernetes:rbac.authorization.k8s.io/", "kubernetes:apps/")
+
+
 @cache
 def objects() -> list[dict[str, Any]]:
     """Return the objects of the program in the stack `local`."""
@@ -93,7 +97,7 @@ def objects() -> list[dict[str, Any]]:
     return [
         {"apiVersion": version(one.type), "kind": one.type.rpartition(":")[2], **one.inputs}
         for one in resources
-        if one.name.startswith("kubernetes-events") and one.type.startswith("kubernetes:")
+        if one.name.startswith("kubernetes-events") and one.type.startswith(KINDS)
     ]
 
 

@@ -99,13 +99,19 @@ def test_a_span_that_is_sent_is_found(storage: Storage) -> None:
     assert {index["rep"] for index in indices} == {"0"}, "a replica for which there is no node"
 
 
-@pytest.mark.usefixtures("both")
-def test_a_trace_is_found_by_its_id_for_as_long_as_it_is_kept() -> None:
-    """Of those of the seventh day, midnight decides: the cleaner comes shortly before it."""
+def test_a_trace_is_found_by_its_id_for_as_long_as_it_is_kept(
+    containers: dict[str, jaeger.Container], folder: Path, tmp_path: Path
+) -> None:
+    """Of those of the last day, midnight decides: the cleaner comes shortly before it."""
     ages = (1, 25, 73, 80, 120, 143)
-    traces = {age: jaeger.send(2, age)[1] for age in ages}
-    Watch.wait(lambda: all(jaeger.found(trace) for trace in traces.values()), 15)
-    assert [age for age in ages if len(jaeger.found(traces[age])) != 2] == []
+    back = f"--es.max-span-age={indices.looked_back(7)}"
+    with (
+        containers["collector"].running(folder / "collector.log"),
+        containers["query"].running(tmp_path / "query.log", [back]),
+    ):
+        traces = {age: jaeger.send(2, age)[1] for age in ages}
+        Watch.wait(lambda: all(jaeger.found(trace) for trace in traces.values()), 30)
+        assert [age for age in ages if len(jaeger.found(traces[age])) != 2] == []
 
 
 def test_the_longest_retention_hides_no_service(
@@ -226,7 +232,8 @@ def test_the_index_cleaner_keeps_the_days_of_the_setting(
     today = datetime.datetime.now(datetime.UTC).date()
     days = {age: f"mangakai-jaeger-span-{today - datetime.timedelta(age)}" for age in range(1, 12)}
     others = ("mangakai-jaeger-span-archive", f"elsewhere-jaeger-span-{today - datetime.timedelta(30)}")
-    for index in (*days.values(), *others):
+    there = {found["index"] for found in storage.node.ask("GET", "/_cat/indices/*jaeger-span-*?format=json")}
+    for index in {*days.values(), *others} - there:
         storage.node.ask("PUT", f"/{index}")
     with Recorder(storage.node.port, _created_on_the_day_of_its_name) as recorder:
         _clean(containers, recorder, "7")
