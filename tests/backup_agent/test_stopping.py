@@ -36,6 +36,7 @@ from backup_agent.saved_by_restic import SavedByRestic
 from components.backups.agent_config_map import files as backup_files
 from components.elastic import awaited
 from components.logs.events import watch
+from components.logs.index import set_up
 from components.logs.log_index import files as set_up_files
 from tests.backup_agent import first_process
 from tests.backup_agent.conftest import BUCKET, STORAGE_PORT, Prometheus, Storage
@@ -165,8 +166,9 @@ def logs(tmp_path: Path, host: str) -> dict[str, str]:
     """Return what the set-up of the logs reads."""
     (tmp_path / "authority").mkdir()
     (tmp_path / "ca.crt").write_bytes(elastic.authority(tmp_path / "authority").pem)
-    login = {"ELASTIC_USERNAME": "elastic", "ELASTIC_PASSWORD": "x", "RETENTION_DAYS": "14", "REPLICAS": "1"}
-    return {"ELASTICSEARCH_URL": f"https://{host}", "KIBANA_URL": "https://x", "CA_FILE": f"{tmp_path}/ca.crt", **login}
+    given = dict.fromkeys(set_up.VARIABLES, "1")
+    urls = {"ELASTICSEARCH_URL": f"https://{host}", "KIBANA_URL": "https://x"}
+    return {**given, **urls, "CA_FILE": f"{tmp_path}/ca.crt"}
 
 
 def waiting(tmp_path: Path, host: str) -> dict[str, str]:
