@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..foundation import web_interfaces as web
 from ..settings import Settings
 from .parts import (
     ALERTMANAGER,
@@ -75,10 +76,10 @@ def arrows(settings: Settings, backups: bool) -> list[Arrow]:
 
 def _metrics(settings: Settings) -> Iterator[Arrow]:
     scraped = {
-        PROMETHEUS: 9090,
-        ALERTMANAGER: 9093,
+        PROMETHEUS: web.PROMETHEUS.port,
+        ALERTMANAGER: web.ALERTMANAGER.port,
         KUBE_STATE_METRICS: 8080,
-        GRAFANA: 3000,
+        GRAFANA: web.GRAFANA.port,
         ELASTIC_OPERATOR: 8080,
         LOGS_EXPORTER: 9114,
         TRACES_EXPORTER: 9114,
@@ -97,12 +98,12 @@ def _metrics(settings: Settings) -> Iterator[Arrow]:
         if not remote_write.username:  # the login comes from STS
             yield Arrow(PROMETHEUS, Place.OUTSIDE, (HTTPS,))
     yield Arrow(KUBE_STATE_METRICS, Place.API_SERVER, API_SERVER)
-    yield Arrow(GRAFANA, PROMETHEUS, (9090,))
+    yield Arrow(GRAFANA, PROMETHEUS, (web.PROMETHEUS.port,))
 
 
 def _alerts(settings: Settings) -> Iterator[Arrow]:
     for part in (GRAFANA, LOGSTASH):
-        yield Arrow(part, ALERTMANAGER, (9093,))
+        yield Arrow(part, ALERTMANAGER, (web.ALERTMANAGER.port,))
     if settings.alertmanager.replicas > 1:
         yield Arrow(ALERTMANAGER, ALERTMANAGER, (9094,))
     relay = int(settings.alertmanager.smtp.smarthost.rpartition(":")[2])
@@ -116,14 +117,14 @@ def _logs() -> Iterator[Arrow]:
         yield Arrow(part, Place.API_SERVER, API_SERVER)
     for part in (LOGSTASH, KIBANA_PODS, LOG_INDEX, LOGS_EXPORTER, GRAFANA):
         yield Arrow(part, LOGS, (ELASTICSEARCH,))
-    yield Arrow(LOG_INDEX, KIBANA_PODS, (5601,))
+    yield Arrow(LOG_INDEX, KIBANA_PODS, (web.KIBANA.port,))
 
 
 def _traces() -> Iterator[Arrow]:
     yield Arrow(Place.APPLICATION, JAEGER_COLLECTOR, (4317, 4318))
     for part in (JAEGER_COLLECTOR, JAEGER_QUERY, JAEGER_INDEX_CLEANER, TRACES_AWAITED, TRACES_EXPORTER):
         yield Arrow(part, TRACES, (ELASTICSEARCH,))
-    yield Arrow(GRAFANA, JAEGER_QUERY, (16686,))
+    yield Arrow(GRAFANA, JAEGER_QUERY, (web.JAEGER.port,))
 
 
 def _operators(settings: Settings) -> Iterator[Arrow]:
@@ -140,10 +141,16 @@ def _operators(settings: Settings) -> Iterator[Arrow]:
 
 
 def _people(settings: Settings) -> Iterator[Arrow]:
-    for part, port in {PROMETHEUS: 9090, ALERTMANAGER: 9093, GRAFANA: 3000, KIBANA_PODS: 5601}.items():
-        yield Arrow(Place.PEOPLE, part, (port,))
+    opened = {
+        PROMETHEUS: web.PROMETHEUS,
+        ALERTMANAGER: web.ALERTMANAGER,
+        GRAFANA: web.GRAFANA,
+        KIBANA_PODS: web.KIBANA,
+    }
+    for part, interface in opened.items():
+        yield Arrow(Place.PEOPLE, part, (interface.port,))
     if settings.exposure.jaeger:
-        yield Arrow(Place.PEOPLE, JAEGER_QUERY, (16686,))
+        yield Arrow(Place.PEOPLE, JAEGER_QUERY, (web.JAEGER.port,))
     if sign_on := settings.grafana.single_sign_on:
         for url in (sign_on.token_url, sign_on.api_url):
             yield Arrow(GRAFANA, Place.OUTSIDE, ((url and urlsplit(url).port) or HTTPS,))
@@ -157,4 +164,4 @@ def _backups() -> Iterator[Arrow]:
         yield Arrow(cluster, Place.OUTSIDE, (HTTPS,))
         for part in (BACKUP_PODS, BACKUP_SET_UP):
             yield Arrow(part, cluster, (ELASTICSEARCH,))
-    yield Arrow(BACKUP_PODS, ALERTMANAGER, (9093,))
+    yield Arrow(BACKUP_PODS, ALERTMANAGER, (web.ALERTMANAGER.port,))

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from ..foundation import web_interfaces as web
 from ..foundation.names import AGENTS, BACKUP, MONITORING
-from ..foundation.web_interfaces import JAEGER, KIBANA
 
 _NAME, _INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
 
@@ -49,16 +49,16 @@ def _exporter(cluster: str) -> Part:
     return Part(name=f"{cluster}-exporter", labels={_NAME: "elasticsearch-exporter", _INSTANCE: cluster})
 
 
-PROMETHEUS = _of("prometheus", "prometheus")
+PROMETHEUS = Part(name="prometheus", labels=web.PROMETHEUS.selector)
 KUBE_STATE_METRICS = _of("kube-state-metrics", "prometheus")
-ALERTMANAGER = _of("alertmanager", "alertmanager")
-GRAFANA = _of("grafana", "grafana")
+ALERTMANAGER = Part(name="alertmanager", labels=web.ALERTMANAGER.selector)
+GRAFANA = Part(name="grafana", labels=web.GRAFANA.selector)
 
 ELASTIC_OPERATOR = _of("elastic-operator")
 LOGS, TRACES = _elasticsearch("mangakai-logs"), _elasticsearch("mangakai-traces")
 LOGS_EXPORTER, TRACES_EXPORTER = _exporter("mangakai-logs"), _exporter("mangakai-traces")
 
-KIBANA_PODS = Part(name="kibana", labels=KIBANA.selector)
+KIBANA_PODS = Part(name="kibana", labels=web.KIBANA.selector)
 LOG_INDEX, KUBERNETES_EVENTS = _of("log-index"), _of("kubernetes-events")
 LOGSTASH = Part(name="logstash", labels={"logstash.k8s.elastic.co/name": "logstash"})
 FILEBEAT = Part(name="filebeat", labels={"beat.k8s.elastic.co/name": "filebeat"}, namespace=AGENTS)
@@ -66,7 +66,7 @@ FILEBEAT = Part(name="filebeat", labels={"beat.k8s.elastic.co/name": "filebeat"}
 JAEGER_OPERATOR = _of("jaeger-operator")
 TRACES_AWAITED = _of("mangakai-traces-awaited")
 JAEGER_COLLECTOR = _of("mangakai-jaeger-collector")
-JAEGER_QUERY = Part(name="mangakai-jaeger-query", labels=JAEGER.selector)
+JAEGER_QUERY = Part(name="mangakai-jaeger-query", labels=web.JAEGER.selector)
 JAEGER_INDEX_CLEANER = _of("mangakai-jaeger-es-index-cleaner")
 
 BACKUP_PODS, BACKUP_SET_UP = _of(BACKUP), _of("backup-set-up")

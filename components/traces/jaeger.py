@@ -176,7 +176,7 @@ class Jaeger(pulumi.ComponentResource):
         def of_operator(rules: list[dict[str, list[str]]]) -> rights.Rights:
             return rights.Rights(component="jaeger", account=_OPERATOR, namespace=args.placement.namespace, rules=rules)
 
-        classes = {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": rights.READ}
+        classes = _rule("networking.k8s.io", ["ingressclasses"], rights.READ)
         return [
             *rights.in_cluster(JAEGER_OPERATOR_RIGHTS, of_operator([classes]), self),
             *rights.in_namespace(f"{_OPERATOR}-resources", of_operator(_OPERATORS_RULES), self),

@@ -17,11 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import bcrypt
 import yaml
 
-from components.elastic.users import ElasticsearchUsers
+from components.elastic.users import users_of_logs
 from components.foundation.certificate import derived
 from sandbox.images import java
 from sandbox.images.elasticsearch import FOLDER, Release
@@ -53,11 +54,6 @@ class Access:
 
     roles: Mapping[str, Any]
     users: Mapping[str, str]
-
-
-def access(users: ElasticsearchUsers) -> Access:
-    """Return the users of one of the program's clusters and their roles."""
-    return Access(users.roles, {user.name: user.role for user in (users.user, *users.others)})
 
 
 def password(user: str) -> str:
@@ -95,6 +91,16 @@ class Server:
         status, answer = self.call(method, path, content, user)
         assert status < 300, f"{user}: {method} {path}: {status}: {json.dumps(answer)[:2000]}"
         return answer
+
+
+@contextlib.contextmanager
+def running_with_the_logs_users(folder: Path, port: int) -> Iterator[Server]:
+    """Run a node with the users and roles of the logs, as `running` does."""
+    users = users_of_logs(Mock())
+    access = Access(users.roles, {user.name: user.role for user in (users.user, *users.others)})
+    with running(folder, port, access) as server:
+        print(f"\nElasticsearch up in {server.started_in:.1f} s")
+        yield server
 
 
 @contextlib.contextmanager

@@ -1,11 +1,9 @@
 """One OpenSearch for all tests here, which runs the filters, and one Elasticsearch, which keeps the index."""
 
 from collections.abc import Iterator
-from unittest.mock import Mock
 
 import pytest
 
-from components.elastic.users import users_of_logs
 from components.logs.index.set_up import ALIAS
 from tests.elasticsearch import server
 
@@ -24,9 +22,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[opensearch.Node]:
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
     """An Elasticsearch with the users of the logs."""
-    access = server.access(users_of_logs(Mock()))
-    with server.running(tmp_path_factory.mktemp("elasticsearch"), PORT, access) as running:
-        print(f"\nElasticsearch up in {running.started_in:.1f} s")
+    with server.running_with_the_logs_users(tmp_path_factory.mktemp("elasticsearch"), PORT) as running:
         yield running
 
 
